@@ -1,0 +1,57 @@
+"""`LocalRuntime`: the same actors, called in this process, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.risk.model import RiskModel
+
+from actors.learner import ActorSpec, LearnerActor
+from actors.runtime import ActorLostError, Runtime
+from actors.scoring import ScoringActor
+from actors.storage.snapshots import SnapshotFiles
+
+
+class LocalRuntime(Runtime):
+    """Runs the actors in this process: no processes to start, easy to debug, bit-identical results.
+
+    Args:
+        specs: one for each actor.
+        model: for scoring.
+        directory: where snapshots are kept.
+    """
+
+    def __init__(self, specs: Sequence[ActorSpec], model: RiskModel, directory: Path) -> None:
+        super().__init__(len(specs))
+        self._specs = specs
+        self._directory = directory
+        self._scorer = ScoringActor(model)
+        self._actors: list[LearnerActor | None] = [self._make(actor) for actor in range(len(specs))]
+
+    def _make(self, actor: int) -> LearnerActor:
+        return LearnerActor(self._specs[actor], self._scorer, SnapshotFiles(self._directory / f"actor{actor:03d}"))
+
+    def _call(self, actor: int, sequence: int, method: str, args: tuple[Any, ...]) -> Any:
+        return self._query(actor, "apply", (sequence, method, *args))
+
+    def _query(self, actor: int, method: str, args: tuple[Any, ...]) -> Any:
+        living = self._actors[actor]
+        return ActorLostError() if living is None else getattr(living, method)(*args)
+
+    def _wait(self, handle: Any) -> Any:
+        if isinstance(handle, ActorLostError):
+            raise handle
+        return handle
+
+    def _restart(self, actor: int) -> None:
+        self._actors[actor] = self._make(actor)
+
+    def kill(self, actor: int) -> None:
+        """Drop the actor with all it holds in memory."""
+        self._actors[actor] = None
+
+    def stop(self) -> None:
+        """Drop all actors."""
+        self._actors = [None] * len(self)

@@ -1,0 +1,109 @@
+"""`RayRuntime`: every learner actor and scoring actor a Ray actor, that is, a process of its own.
+
+The one place where ``ray.remote``, its options and the actors' names stand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from engine.risk.model import RiskModel
+from numpy.typing import NDArray
+from ray.exceptions import RayActorError, RayTaskError
+
+from actors.learner import ActorSpec, LearnerActor, MessageGapError
+from actors.runtime import ActorLostError, Runtime
+from actors.scoring import ScoringActor
+from actors.storage.snapshots import SnapshotFiles
+from engine.errors import EngageError
+
+_LEARNER_OPTIONS = {
+    "num_cpus": 0,  # placement is ours: any number of small actors shares the cores
+    "max_restarts": -1,
+    "max_task_retries": 0,  # retried calls of a stateful actor run out of order; the runtime resends instead
+}
+_SCORER_OPTIONS = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}  # pure functions: any retry is right
+_ANSWER_TIMEOUT_S = 600.0
+
+
+class _Pool:
+    """The scoring pool as a learner actor sees it: each asks one member, by its own number."""
+
+    def __init__(self, members: list[Any], number: int) -> None:
+        self._member = members[number % len(members)]
+
+    def score(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Ask the member; what arrives is read-only and copied by whoever changes it."""
+        scores: NDArray[np.float64] = ray.get(self._member.score.remote(matrix))
+        return scores
+
+
+class RayRuntime(Runtime):
+    """Runs the actors on the Ray that `actors.ray_cluster` has started or joined.
+
+    Args:
+        specs: one for each actor.
+        model: for scoring; it reaches the pool by one object reference.
+        directory: where snapshots are kept, on a disk that all nodes share.
+        scorers: members of the scoring pool.
+    """
+
+    def __init__(self, specs: Sequence[ActorSpec], model: RiskModel, directory: Path, scorers: int = 1) -> None:
+        super().__init__(len(specs))
+        run = uuid.uuid4().hex[:8]
+        shared_model = ray.put(model)
+        pool = ray.remote(ScoringActor).options(**_SCORER_OPTIONS)
+        self._members: list[Any] = [
+            pool.options(name=f"scorer-{run}-{k}", **_SCORER_OPTIONS).remote(shared_model) for k in range(scorers)
+        ]
+        learner = ray.remote(LearnerActor)
+        self._actors: list[Any] = [
+            learner.options(name=f"learners-{run}-{spec.number}", **_LEARNER_OPTIONS).remote(
+                spec, _Pool(self._members, spec.number), SnapshotFiles(directory / f"actor{spec.number:03d}")
+            )
+            for spec in specs
+        ]
+
+    def scorers(self) -> list[int]:
+        """Return the process ids of the scoring pool."""
+        return [int(ray.get(member.process_id.remote())) for member in self._members]
+
+    def _call(self, actor: int, sequence: int, method: str, args: tuple[Any, ...]) -> Any:
+        return self._query(actor, "apply", (sequence, method, *args))
+
+    def _query(self, actor: int, method: str, args: tuple[Any, ...]) -> Any:
+        return getattr(self._actors[actor], method).remote(*args)
+
+    def _wait(self, handle: Any) -> Any:
+        try:
+            return ray.get(handle, timeout=_ANSWER_TIMEOUT_S)
+        except RayActorError as error:
+            raise ActorLostError from error
+        except RayTaskError as error:
+            if isinstance(error.cause, MessageGapError):
+                raise ActorLostError from error
+            if isinstance(error.cause, EngageError):
+                raise error.cause from None
+            raise
+
+    def _restart(self, actor: int) -> None:
+        """Ray restarts the actor by itself; the next call waits for it."""
+
+    def kill(self, actor: int) -> None:
+        """Send SIGKILL to the actor's process."""
+        process_id = int(self.ask(actor, "process_id"))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End all actors."""
+        for handle in [*self._actors, *self._members]:
+            ray.kill(handle, no_restart=True)

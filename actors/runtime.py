@@ -1,0 +1,151 @@
+"""What every runtime does alike: number the messages, keep them until they are durable, and resend after a death.
+
+A runtime differs only in how an actor is started, called, waited for and killed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from actors.learner import Reply
+from engine.errors import EngageError
+
+_MOST_RECOVERIES = 5
+
+
+class ActorLostError(Exception):
+    """The actor died or cannot be reached; its answer will not come."""
+
+
+@dataclass(frozen=True)
+class ActorInfo:
+    """One actor as an operator sees it."""
+
+    number: int
+    process_id: int
+
+
+@dataclass
+class _Message:
+    sequence: int
+    method: str
+    args: tuple[Any, ...]
+    handle: Any = None
+    answered: bool = False
+
+
+class Runtime(ABC):
+    """Runs learner actors; `LocalRuntime` in this process, `RayRuntime` in processes of their own.
+
+    Messages to one actor are applied in the order of sending, each exactly once in effect, whatever dies meanwhile.
+
+    Args:
+        actors: how many.
+    """
+
+    def __init__(self, actors: int) -> None:
+        self._sequence = [0] * actors
+        self._kept: list[deque[_Message]] = [deque() for _ in range(actors)]
+
+    def __len__(self) -> int:
+        return len(self._sequence)
+
+    def send(self, actor: int, method: str, *args: Any) -> _Message:
+        """Send a message; it is applied in its turn. Ask `result` for the answer."""
+        self._sequence[actor] += 1
+        message = _Message(self._sequence[actor], method, args)
+        message.handle = self._call(actor, message.sequence, method, args)
+        self._kept[actor].append(message)
+        return message
+
+    def result(self, actor: int, message: _Message) -> Any:
+        """Wait for the answer to a message, bringing the actor back to its state if it died.
+
+        Raises:
+            EngageError: the actor died again and again.
+        """
+        for _ in range(_MOST_RECOVERIES):
+            try:
+                reply: Reply = self._wait(message.handle)
+            except ActorLostError:
+                self._recover(actor)
+                continue
+            message.answered = True
+            kept = self._kept[actor]
+            while kept and kept[0].answered and kept[0].sequence <= reply.durable:
+                kept.popleft()
+            return reply.value
+        raise EngageError(
+            f"learner actor {actor}",
+            f"{_MOST_RECOVERIES} deaths while it applied message {message.sequence} ({message.method})",
+            "an answer",
+            "See its log; the message itself may kill it.",
+        )
+
+    def each(self, calls: Iterable[tuple[int, str, tuple[Any, ...]]], ahead: int = 4) -> Iterator[tuple[int, Any]]:
+        """Send many messages, about ``ahead`` outstanding for an actor; yield (place in ``calls``, answer) in order."""
+        waiting: deque[tuple[int, int, _Message]] = deque()
+        limit = ahead * len(self)
+        for place, (actor, method, args) in enumerate(calls):
+            if len(waiting) >= limit:
+                first, owner, message = waiting.popleft()
+                yield first, self.result(owner, message)
+            waiting.append((place, actor, self.send(actor, method, *args)))
+        while waiting:
+            first, owner, message = waiting.popleft()
+            yield first, self.result(owner, message)
+
+    def ask(self, actor: int, method: str, *args: Any) -> Any:
+        """Ask an actor something that changes nothing."""
+        for _ in range(_MOST_RECOVERIES):
+            try:
+                return self._wait(self._query(actor, method, args))
+            except ActorLostError:
+                self._recover(actor)
+        raise EngageError(f"learner actor {actor}", f"{_MOST_RECOVERIES} deaths while asked for {method}", "an answer")
+
+    def actors(self) -> list[ActorInfo]:
+        """Return every actor with its process id."""
+        return [ActorInfo(actor, int(self.ask(actor, "process_id"))) for actor in range(len(self))]
+
+    def _recover(self, actor: int) -> None:
+        """Bring a restarted actor back to its newest snapshot and resend what came after, under the same numbers."""
+        for _ in range(_MOST_RECOVERIES):
+            try:
+                restored = int(self._wait(self._query(actor, "recover", ())))
+            except ActorLostError:
+                self._restart(actor)
+                continue
+            for message in self._kept[actor]:
+                if message.sequence > restored:
+                    message.handle = self._call(actor, message.sequence, message.method, message.args)
+            return
+        raise EngageError(f"learner actor {actor}", f"{_MOST_RECOVERIES} failed restarts", "a running actor")
+
+    @abstractmethod
+    def _call(self, actor: int, sequence: int, method: str, args: tuple[Any, ...]) -> Any:
+        """Hand a message over; return a handle to wait for."""
+
+    @abstractmethod
+    def _query(self, actor: int, method: str, args: tuple[Any, ...]) -> Any:
+        """Hand a question over; return a handle to wait for."""
+
+    @abstractmethod
+    def _wait(self, handle: Any) -> Any:
+        """Return the answer, or raise `ActorLostError`."""
+
+    @abstractmethod
+    def _restart(self, actor: int) -> None:
+        """Make sure that a new actor is starting in the place of a dead one."""
+
+    @abstractmethod
+    def kill(self, actor: int) -> None:
+        """Kill the actor as hard as the runtime can (Ray: SIGKILL of its process). For fault tests."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End all actors."""

@@ -1,0 +1,35 @@
+"""The scoring pool's member: a pure function of (model, matrix), so any of them may be asked, twice if need be."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from engine.risk.model import RiskModel
+from numpy.typing import NDArray
+
+from engine.signals import names
+
+
+class ScoringActor:
+    """Scores signal matrices with one model.
+
+    Args:
+        model: the risk model; it picks its signals from the catalogue's columns by name.
+    """
+
+    def __init__(self, model: RiskModel) -> None:
+        self._model = model
+        self._columns = [names().index(name) for name in model.signals]
+
+    def score(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (rows, 2): risk 0-100 and confidence 0-100, for signals in the catalogue's order."""
+        return self._model.score(np.ascontiguousarray(matrix[:, self._columns]))
+
+    def version(self) -> str:
+        """Return the model's version."""
+        return self._model.version
+
+    def process_id(self) -> int:
+        """Return the id of the operating-system process it lives in."""
+        return os.getpid()

@@ -1,0 +1,1 @@
+"""Where actors keep what must outlive them."""

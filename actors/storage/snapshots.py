@@ -1,0 +1,53 @@
+"""Snapshots on disk: whole files of named arrays without pickle, the newest two generations kept."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from actors.ports import State
+
+_GENERATIONS = 2
+
+
+class SnapshotFiles:
+    """Keeps one actor's snapshots in a directory of their own.
+
+    A snapshot is written under another name, synced and then renamed, so it is whole or not there. Array files carry a
+    CRC for each array; a torn or damaged file is passed over in favour of the generation before.
+
+    Args:
+        directory: made if it is missing.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def save(self, sequence: int, state: State) -> None:
+        """Keep a snapshot durably, then drop generations before the last."""
+        final = self._directory / f"{sequence:012d}.npz"
+        draft = final.with_suffix(".draft")
+        with draft.open("wb") as file:
+            np.savez(file, allow_pickle=False, **state)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(final)
+        for old in self._newest_first()[_GENERATIONS:]:
+            old.unlink()
+
+    def load(self) -> tuple[int, State] | None:
+        """Return the newest whole snapshot with its sequence number, or None."""
+        for file in self._newest_first():
+            try:
+                with np.load(file, allow_pickle=False) as arrays:
+                    return int(file.stem), {name: arrays[name] for name in arrays.files}
+            except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+                continue  # torn or damaged: the generation before is older, but whole
+        return None
+
+    def _newest_first(self) -> list[Path]:
+        return sorted(self._directory.glob("*.npz"), reverse=True)

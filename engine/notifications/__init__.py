@@ -1,0 +1,1 @@
+"""Notifications: the catalogue of types, and who may be sent which of them."""

@@ -1,0 +1,5 @@
+"""Policies: who is sent what. Each is one file; its name is its class's ``name``."""
+
+from engine.policies.base import NO_MESSAGE, Context, Decision, Policy, make, names
+
+__all__ = ["NO_MESSAGE", "Context", "Decision", "Policy", "make", "names"]

@@ -1,0 +1,33 @@
+"""Send the same to everybody as often as the limits allow: the baseline that fatigue punishes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from engine.notifications.catalogue import catalogue
+from engine.policies.base import NO_MESSAGE, Context, Decision
+
+
+@dataclass(frozen=True)
+class Blast:
+    """Sends one type to every eligible learner.
+
+    Args:
+        kind: the type.
+    """
+
+    name: ClassVar[str] = "blast"
+    kind: str = "personalised_content"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown type."""
+        catalogue().code(self.kind)
+
+    def decide(self, context: Context) -> Decision:
+        """Return the type for every learner who is eligible for it."""
+        code = catalogue().code(self.kind)
+        kinds = np.where((context.eligible >> code) & 1 == 1, code, NO_MESSAGE).astype(np.int8)
+        return Decision(kinds, np.ones(len(kinds)))

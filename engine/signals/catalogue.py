@@ -1,0 +1,189 @@
+"""The catalogue of signals, and the generated module that computes them all in one compiled pass."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.compiled import CACHE_DIR, compiled, plugin_files
+from engine.errors import InputError
+from engine.record import WORD_DAYS, Records
+
+
+class Now(NamedTuple):
+    """What a signal may look at besides the record: the moment, and the learner's recent days.
+
+    The moment is the end of ``day``: the learner's today once it has activity, else the day before, because a day
+    without activity says nothing before it has ended.
+    """
+
+    day: int
+    """Local day, days since 1970-01-01."""
+    active: int
+    """The 56 days that end with ``day``: bit k = active k days before (see `engine.bitmaps`)."""
+    silent_days: int
+    """Days since the last active day, 0-56; 0 = active on ``day``."""
+    tenure_days: int
+    """Days from the first day to ``day``, at least 1."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One behavioural feature.
+
+    Args:
+        name: the function's name; permanent, because model files refer to it.
+        family: the file it stands in.
+        unit: of its values.
+        low: lowest possible value.
+        high: highest possible value.
+        function: compiled ``(record, now) -> float``, or vectorised ``(records, days) -> array``.
+        vectorised: the function takes many records at once, without Numba.
+    """
+
+    name: str
+    family: str
+    unit: str
+    low: float
+    high: float
+    function: Callable[..., Any]
+    vectorised: bool = False
+
+    @property
+    def meaning(self) -> str:
+        """The first line of the function's documentation."""
+        return (self.function.__doc__ or "").strip().splitlines()[0]
+
+
+_REGISTERED: dict[str, Signal] = {}
+
+
+def signal(
+    unit: str, low: float, high: float, *, vectorised: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated function as a signal of its file's family and compile it, unless it is vectorised.
+
+    Args:
+        unit: of its values.
+        low: lowest possible value.
+        high: highest possible value.
+        vectorised: the function takes ``(records, days)`` and returns one float64 a record, without Numba.
+
+    Raises:
+        InputError: the name is taken, or the function has no docstring.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        name = function.__name__
+        if name in _REGISTERED and _REGISTERED[name].function.__module__ != function.__module__:
+            raise InputError(f"signal {name!r}", "a second definition", "each name once", "Rename one of them.")
+        if not function.__doc__:
+            raise InputError(f"signal {name!r}", "no docstring", "a sentence that says what it measures")
+        ready = function if vectorised else compiled(function)
+        family = function.__module__.rpartition(".")[2]
+        _REGISTERED[name] = Signal(name, family, unit, low, high, ready, vectorised)
+        return ready
+
+    return register
+
+
+@functools.cache
+def catalogue() -> tuple[Signal, ...]:
+    """Return all signals, ours and the user's plug-ins', in order of family file and definition."""
+    package = importlib.import_module("engine.signals")
+    for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__) if info.name != "catalogue"):
+        importlib.import_module(f"engine.signals.{module}")
+    for file in plugin_files():
+        _import_file(f"engage_plugin_{file.stem}", file)
+    return tuple(_REGISTERED.values())
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all signals, in the order of the columns of `compute`."""
+    return tuple(entry.name for entry in catalogue())
+
+
+def compute(records: Records, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the signals of the given rows.
+
+    Args:
+        records: rows of `engine.record.LEARNER`; each has had an active day.
+        rows: indices into ``records``.
+
+    Returns:
+        (len(rows), number of signals), float64; columns as in `names`.
+    """
+    out = np.empty((len(rows), len(catalogue())))
+    days = np.empty(len(rows), np.int64)
+    _generated().compute(records, rows, out, days)
+    for column, entry in enumerate(catalogue()):
+        if entry.vectorised:
+            out[:, column] = entry.function(records[rows], days)
+    return out
+
+
+@functools.cache
+def _generated() -> ModuleType:
+    """Write and import the module that calls every compiled signal: faster to compile and to run than a loop over them."""
+    entries = [(column, entry) for column, entry in enumerate(catalogue()) if not entry.vectorised]
+    modules = sorted({entry.function.__module__ for _, entry in entries})
+    aliases = {module: f"m{place}" for place, module in enumerate(modules)}
+    source = "\n".join(
+        [
+            "from engine import bitmaps",
+            "from engine.compiled import compiled",
+            "from engine.signals.catalogue import Now",
+            *(f"import {module} as {alias}" for module, alias in aliases.items()),
+            "",
+            "@compiled",
+            "def compute(records, rows, out, days):",
+            "    for i in range(len(rows)):",
+            "        r = records[rows[i]]",
+            "        day = int(r['as_of'])",
+            "        if not bitmaps.has_day(r['active_bits'], day):",
+            "            day -= 1",
+            "        active = bitmaps.window(r['active_bits'], day)",
+            "        now = Now(day, active, bitmaps.newest(active), max(1, day - int(r['first_day'])))",
+            "        days[i] = day",
+            *(
+                f"        out[i, {column}] = {aliases[entry.function.__module__]}.{entry.name}(r, now)"
+                for column, entry in entries
+            ),
+            "",
+        ]
+    )
+    file = CACHE_DIR / f"signals_{hashlib.sha256(source.encode()).hexdigest()[:16]}.py"
+    if not file.exists():  # written whole under another name first: several processes may start at once
+        draft = file.with_suffix(f".{os.getpid()}")
+        draft.write_text(source)
+        draft.replace(file)
+    return _import_file("engage_generated_signals", file)
+
+
+def _import_file(name: str, file: Path) -> ModuleType:
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None or not file.exists():
+        raise InputError(str(file), "no such file", "a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+WINDOW_DAYS = WORD_DAYS
+"""Days a signal sees of the past, day by day."""

@@ -1,0 +1,59 @@
+"""Gaps: how long this learner's silences usually are, and how unusual the present one is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine import bitmaps
+from engine.compiled import compiled
+from engine.record import WORD_DAYS
+from engine.signals.catalogue import Now, signal
+
+
+@compiled
+def mean_gap(now: Now) -> float:
+    """Return the mean distance between active days of the last 56, shrunk towards one gap of a week."""
+    active = bitmaps.count(now.active)
+    if active == 0:
+        return float(WORD_DAYS)
+    oldest = WORD_DAYS - 1 - bitmaps.newest(bitmaps.reverse(now.active))
+    return (oldest - now.silent_days + 7) / active
+
+
+@signal("days", 0, WORD_DAYS)
+def mean_gap_days(r: Any, now: Now) -> float:
+    """Mean distance between active days of the last 56 days, shrunk towards a week."""
+    return mean_gap(now)
+
+
+@signal("days", 0, WORD_DAYS)
+def longest_gap_days(r: Any, now: Now) -> float:
+    """Longest run of silent days between two active days of the last 56."""
+    days = now.active >> now.silent_days if now.active != 0 else 0
+    longest = 0
+    while days > 1:
+        silent = bitmaps.newest(days >> 1)
+        longest = max(longest, silent)
+        days >>= silent + 1
+    return float(longest)
+
+
+@signal("ratio", 0, WORD_DAYS)
+def silence_over_mean_gap(r: Any, now: Now) -> float:
+    """The present silence over the learner's own mean distance between active days."""
+    return now.silent_days / max(1.0, mean_gap(now))
+
+
+@signal("share", 0, 1)
+def silences_survived(r: Any, now: Now) -> float:
+    """Share of the distances between active days that were longer than the present silence, smoothed by one half."""
+    days = now.active >> now.silent_days if now.active != 0 else 0
+    gaps = 0
+    longer = 0
+    while days > 1:
+        distance = bitmaps.newest(days >> 1) + 1
+        gaps += 1
+        if distance > now.silent_days:
+            longer += 1
+        days >>= distance
+    return (longer + 0.5) / (gaps + 1.0)

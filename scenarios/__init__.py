@@ -1,0 +1,1 @@
+"""What to simulate: scenario files whose ids are permanent, shipped with the package."""

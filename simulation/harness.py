@@ -1,0 +1,154 @@
+"""The harness: runs a scenario's arms and replications through the learner actors and gathers what they count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.directory import Directory
+from actors.learner import ActorSpec, Arm
+from actors.ports import Meter, WorldMaker
+from actors.runtime import Runtime
+from engine import record
+from engine.rules import Rules
+from simulation.scenario import Scenario
+
+OpenRuntime = Callable[[Sequence[ActorSpec]], AbstractContextManager[Runtime]]
+"""Makes a runtime for the actors described; the command line decides which."""
+
+Progress = Callable[[int, int], None]
+"""Called with (learner-days done, learner-days in all)."""
+
+_DIGEST_LEARNERS = 4_096  # learners fetched at a time: some megabytes
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What a run brought.
+
+    Args:
+        scenario: what was run.
+        counts: int64 (replications, arms, days, groups, metrics), summed over actors.
+        decisions: decision log of each arm in the first replication, rows of `actors.simulated_day.DECISION`.
+        digest: SHA-256 over the final records of every arm and replication.
+    """
+
+    scenario: Scenario
+    counts: NDArray[np.int64]
+    decisions: list[NDArray[Any]]
+    digest: str
+
+
+def specs(
+    scenario: Scenario,
+    layout: Directory,
+    rules: Rules,
+    worlds: WorldMaker,
+    meter: Meter,
+    log: Path | None,
+    snapshot_s: float,
+) -> list[ActorSpec]:
+    """Return what each learner actor of the scenario is made from."""
+    arms = tuple(Arm(arm.id, arm.policy, dict(arm.params)) for arm in scenario.arms)
+    return [
+        ActorSpec(
+            number=actor,
+            first_learner=layout.first_learner(actor),
+            count=count,
+            rules=rules,
+            arms=arms,
+            seed=scenario.seed,
+            first_day=scenario.first_day,
+            worlds=worlds,
+            meter=meter,
+            log=log,
+            snapshot_s=snapshot_s,
+        )
+        for actor, count in enumerate(layout.counts)
+    ]
+
+
+def simulate(scenario: Scenario, layout: Directory, runtime: Runtime, progress: Progress | None = None) -> Simulation:
+    """Run every replication of a scenario.
+
+    Messages to different actors overlap; within an actor days follow one another. Stateless policies need no barrier
+    between days, so none is set.
+
+    Args:
+        scenario: what to run.
+        layout: where the learners live.
+        runtime: of the actors that `specs` describes.
+        progress: called as the work goes on.
+    """
+    days = range(scenario.first_day, scenario.first_day + scenario.days)
+    total = scenario.replications * scenario.days * scenario.learners * len(scenario.arms)
+    counts: list[NDArray[np.int64]] = []
+    shas: list[list[str]] = [[] for _ in scenario.arms]
+    decisions: list[list[NDArray[Any]]] = [[] for _ in scenario.arms]
+    done = 0
+    for replication in range(scenario.replications):
+        actors = range(len(runtime))
+        calls: list[tuple[int, str, tuple[Any, ...]]] = [(actor, "begin", (replication,)) for actor in actors]
+        calls += [(actor, "day", (day,)) for day in days for actor in actors]
+        calls += [(actor, "close", (days.stop,)) for actor in actors]
+        by_day: list[NDArray[np.int64] | None] = [None] * len(days)
+        for place, answer in runtime.each(calls):
+            actor, method, args = calls[place]
+            if method != "day":
+                continue
+            measured, chosen = answer
+            index = args[0] - days.start
+            so_far = by_day[index]
+            by_day[index] = measured if so_far is None else so_far + measured
+            if replication == 0:
+                for arm, rows in enumerate(chosen):
+                    decisions[arm].append(rows)
+            done += layout.counts[actor] * len(scenario.arms)
+            if progress is not None:
+                progress(done, total)
+        counts.append(np.stack([day for day in by_day if day is not None], axis=1))
+        for arm in range(len(scenario.arms)):
+            shas[arm].append(digest_of(runtime, layout, arm))
+    return Simulation(
+        scenario,
+        np.stack(counts),
+        [_in_order(parts) for parts in decisions],
+        record.digest(sha.encode() for arm in shas for sha in arm),
+    )
+
+
+def digest_of(runtime: Runtime, layout: Directory, arm: int) -> str:
+    """Return the digest over one arm's records, learners in the order of their numbers, wherever they live."""
+
+    def rows() -> Any:
+        for start in range(0, len(layout), _DIGEST_LEARNERS):
+            learners = np.arange(start, min(start + _DIGEST_LEARNERS, len(layout)))
+            whole: NDArray[Any] | None = None
+            for actor, places in layout.by_actor(learners):
+                got = runtime.ask(actor, "canonical", arm, layout.row[learners[places]])
+                part = np.frombuffer(got, np.dtype((np.void, len(got) // len(places))))
+                whole = np.empty(len(learners), part.dtype) if whole is None else whole
+                whole[places] = part
+            yield b"" if whole is None else whole.tobytes()
+
+    return record.digest(rows())
+
+
+def records_of(runtime: Runtime, layout: Directory, arm: int = 0) -> NDArray[Any]:
+    """Return all records of one arm, learners in the order of their numbers."""
+    whole = np.empty(len(layout), record.LEARNER)
+    for actor, places in layout.by_actor(np.arange(len(layout))):
+        whole[places] = runtime.ask(actor, "records", arm)[layout.row[places]]
+    return whole
+
+
+def _in_order(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return a decision log by day and learner, whatever actors the rows came from."""
+    whole = np.concatenate(parts)
+    return whole[np.lexsort((whole["learner"], whole["day"]))]
