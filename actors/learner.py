@@ -7,9 +7,10 @@ was applied before is answered as before; a gap is refused; so after a death the
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from actors import simulated_day
 from actors.loop import Loop
 from actors.ports import Meter, Scorer, State, Store, World, WorldMaker
 from engine import chance, events
+from engine.calendar import MS_PER_DAY
 from engine.errors import EngageError
 from engine.policies import make
 from engine.record import NEVER, canonical_bytes
@@ -232,3 +234,20 @@ class LearnerActor:
             loop.restore(part(f"loop{arm}"))
         for arm, world in enumerate(self._worlds):
             world.restore(part(f"world{arm}"))
+
+
+def warm_up(spec: ActorSpec, scorer: Scorer, store: Store) -> None:
+    """Run one learner of this kind through a day, so that all compiled code is in the cache.
+
+    Processes that start together would otherwise each compile it for themselves.
+    """
+    days = (spec.first_day, spec.first_day + 1) if spec.worlds is not None else ()
+    actor = LearnerActor(replace(spec, count=1, log=None, snapshot_s=math.inf), scorer, store)
+    messages: list[tuple[Any, ...]] = [("day", day) for day in days]
+    if spec.worlds is None:
+        event = events.empty(1)
+        event["occurred_ms"] = event["arrived_ms"] = MS_PER_DAY
+        event["day"] = 1
+        messages = [("ingest", events.to_frame(event)), ("close", 2)]
+    for sequence, (method, *args) in enumerate(messages, start=1):
+        actor.apply(sequence, method, *args)

@@ -63,8 +63,8 @@ class Loop:
         """
         keys, times = _NO_IDS
         if not trusted and len(events):
-            horizon_ms = self.rules.limits.horizon_days * 86_400_000
-            self.seen.reserve(len(events), int(events["arrived_ms"].min()) - horizon_ms)
+            oldest_ms = int(events["arrived_ms"].min()) - int(self.rules.record["horizon_ms"])
+            self.seen.reserve(len(events), oldest_ms)
             keys, times = self.seen.keys, self.seen.times
         verdicts = np.zeros(len(events), np.uint8)
 

@@ -34,16 +34,30 @@ _SCORER_OPTIONS = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}  #
 _ANSWER_TIMEOUT_S = 600.0
 
 
-class _Pool:
-    """The scoring pool as a learner actor sees it: each asks one member, by its own number."""
+_BLOCK_ROWS = 16_384
+"""Rows scored by one call: 4 MB of 31 signals, well beyond Ray's slow sizes around 100 KB and small in its store."""
 
-    def __init__(self, members: list[Any], number: int) -> None:
-        self._member = members[number % len(members)]
+
+class ScoringPool:
+    """The scoring pool as a learner actor sees it: blocks of rows, dealt out to the members in turn.
+
+    Args:
+        members: handles of the scoring actors.
+        first: member that gets the first block.
+    """
+
+    def __init__(self, members: list[Any], first: int) -> None:
+        self._members = members
+        self._first = first
 
     def score(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Ask the member; what arrives is read-only and copied by whoever changes it."""
-        scores: NDArray[np.float64] = ray.get(self._member.score.remote(matrix))
-        return scores
+        """Return the scores of all rows; a row's score does not depend on its block."""
+        starts = range(0, max(len(matrix), 1), _BLOCK_ROWS)
+        blocks = [
+            self._members[(self._first + turn) % len(self._members)].score.remote(matrix[start : start + _BLOCK_ROWS])
+            for turn, start in enumerate(starts)
+        ]
+        return np.concatenate(ray.get(blocks))
 
 
 class RayRuntime(Runtime):
@@ -59,15 +73,14 @@ class RayRuntime(Runtime):
     def __init__(self, specs: Sequence[ActorSpec], model: RiskModel, directory: Path, scorers: int = 1) -> None:
         super().__init__(len(specs))
         run = uuid.uuid4().hex[:8]
-        shared_model = ray.put(model)
-        pool = ray.remote(ScoringActor).options(**_SCORER_OPTIONS)
+        pool = ray.remote(ScoringActor)
         self._members: list[Any] = [
-            pool.options(name=f"scorer-{run}-{k}", **_SCORER_OPTIONS).remote(shared_model) for k in range(scorers)
+            pool.options(name=f"scorer-{run}-{k}", **_SCORER_OPTIONS).remote(model) for k in range(scorers)
         ]
         learner = ray.remote(LearnerActor)
         self._actors: list[Any] = [
             learner.options(name=f"learners-{run}-{spec.number}", **_LEARNER_OPTIONS).remote(
-                spec, _Pool(self._members, spec.number), SnapshotFiles(directory / f"actor{spec.number:03d}")
+                spec, ScoringPool(self._members, spec.number), SnapshotFiles(directory / f"actor{spec.number:03d}")
             )
             for spec in specs
         ]

@@ -59,7 +59,7 @@ def fold_batch(
                 verdict = arrival.FULL if full else arrival.LATE
             verdicts[place] = verdict
             place += 1
-        view.refresh(r, rules)
+        view.refresh(r, True, rules)
         used = outcomes.compare(r, before, rules, out, used)
     return place, used
 
@@ -77,7 +77,7 @@ def close_day(records: Any, day: int, start: int, rules: Any, before: Any, out: 
         if int(r["as_of"]) < day and int(r["active_days"]) > 0:
             outcomes.remember(r, before)
             fold.advance(r, day, rules)
-            view.refresh(r, rules)
+            view.refresh(r, False, rules)
             used = outcomes.compare(r, before, rules, out, used)
         elif int(r["as_of"]) < day:
             fold.advance(r, day, rules)

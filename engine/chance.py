@@ -96,7 +96,7 @@ def uniforms(stream: int, learner: int, day: int, purpose: int, k: int) -> Unifo
         k: which four of that purpose and day, 0 to 2^32 - 1.
 
     Returns:
-        Four float64 strictly between 0 and 1, multiples of 2^-33, so that log(u) and log(1 - u) are finite.
+        Four float64 strictly between 0 and 1, odd multiples of 2^-33, so that log(u) and log(1 - u) are finite.
     """
     # Key (low half of the stream, learner), counter (day, purpose, k, high half of the stream).
     r0, r1, r2, r3 = philox4x32(

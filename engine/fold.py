@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 from engine import bitmaps, view, xp
+from engine.calendar import MS_PER_DAY
 from engine.compiled import compiled
 from engine.record import HALF_LIVES_DAYS, NEVER, OPEN_DAYS
-from engine.rules import DAY_COUNT_LIMIT, DAY_MS, MAX_ACTIONS, MAX_KINDS
+from engine.rules import DAY_COUNT_LIMIT, MAX_ACTIONS, MAX_KINDS
 
 _HALF_LIVES = HALF_LIVES_DAYS
 _COUNT_LIMIT_16 = 65_535
@@ -17,8 +18,11 @@ _COUNT_LIMIT_16 = 65_535
 @compiled
 def _seal(r: Any, day: int, rules: Any) -> None:
     """Carry the sealed state over the oldest open day; floating-point state changes here only, from integer counts."""
-    view.walk_day(r["sealed"], r, day, True, rules)
-    if not bitmaps.has_day(r["active_bits"], day):
+    active = bitmaps.has_day(r["active_bits"], day)
+    if not active and int(r["sealed"]["streak"]) == 0:
+        return
+    view.walk_day(r["sealed"], r, day, active, bitmaps.has_day(r["qualifying_bits"], day), True, rules)
+    if not active:
         return
     slot = day % OPEN_DAYS
     gap_days = day - int(r["decayed_day"])
@@ -93,7 +97,7 @@ def add(r: Any, event: Any, late: bool, rules: Any) -> bool:
     r["first_day"] = min(int(r["first_day"]), day)
 
     slot = day % OPEN_DAYS
-    since_midnight_ms = int(event["occurred_ms"]) - day * DAY_MS
+    since_midnight_ms = int(event["occurred_ms"]) - day * MS_PER_DAY
     if bitmaps.set_day(r["active_bits"], day):
         r["active_days"] = int(r["active_days"]) + 1
         r["open_first"][slot] = since_midnight_ms

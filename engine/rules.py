@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from engine.calendar import MS_PER_DAY, MS_PER_MINUTE
 from engine.errors import InputError, did_you_mean
 
 MAX_ACTIONS = 64
@@ -55,7 +56,6 @@ RULES = np.dtype(
 METRICS = ("longest_streak", "xp", "level", "active_days", "qualifying_days", "freezes_used")
 """What an achievement may be earned by, besides ``total:<action>``; each is a field of the learner's record."""
 
-DAY_MS = 86_400_000
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -253,7 +253,7 @@ def _record(rules: Rules) -> Any:
         total = badge.metric.removeprefix("total:")
         found = len(METRICS) + rules.code(total) if total != badge.metric else METRICS.index(badge.metric)
         record["achievement_metric"][place], record["achievement_at"][place] = found, badge.at
-    record["grace_ms"] = rules.limits.grace_days * DAY_MS
-    record["horizon_ms"] = rules.limits.horizon_days * DAY_MS
-    record["future_ms"] = rules.limits.future_minutes * 60_000
+    record["grace_ms"] = rules.limits.grace_days * MS_PER_DAY
+    record["horizon_ms"] = rules.limits.horizon_days * MS_PER_DAY
+    record["future_ms"] = rules.limits.future_minutes * MS_PER_MINUTE
     return record

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,6 @@ from actors.runtime import Runtime
 from engine import record
 from engine.rules import Rules
 from simulation.scenario import Scenario
-
-OpenRuntime = Callable[[Sequence[ActorSpec]], AbstractContextManager[Runtime]]
-"""Makes a runtime for the actors described; the command line decides which."""
 
 Progress = Callable[[int, int], None]
 """Called with (learner-days done, learner-days in all)."""
@@ -52,7 +48,7 @@ def specs(
     worlds: WorldMaker,
     meter: Meter,
     log: Path | None,
-    snapshot_s: float,
+    snapshot_s: float = 5.0,
 ) -> list[ActorSpec]:
     """Return what each learner actor of the scenario is made from."""
     arms = tuple(Arm(arm.id, arm.policy, dict(arm.params)) for arm in scenario.arms)

@@ -17,7 +17,7 @@ SHORTEST_REASON = 10  # characters; less is no reason
 IGNORE = re.compile(
     r"#\s*(?:noqa(?::\s*[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)?|type:\s*ignore(?:\[[\w\s,-]+\])?)(?P<reason>.*)"
 )
-HOME_PATH = re.compile(r"(?:/home/|/Users/|\\Users\\)\w|/root/")
+HOME_PATH = re.compile(r"(?<![\w.])/(?:home|Users|root)/\w|\\Users\\\w")
 
 
 def project_files(suffix: str = "") -> list[Path]:

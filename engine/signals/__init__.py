@@ -4,6 +4,7 @@ A signal is one function of the record and of ``now``, decorated with `signal` i
 adding one function: the catalogue finds it, and a generated compiled module calls them all in one pass.
 """
 
-from engine.signals.catalogue import Now, Signal, catalogue, compute, names, signal
+from engine.signals.catalogue import Signal, catalogue, compute, names, signal
+from engine.signals.moment import Now
 
 __all__ = ["Now", "Signal", "catalogue", "compute", "names", "signal"]

@@ -13,31 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.compiled import CACHE_DIR, compiled, plugin_files
 from engine.errors import InputError
-from engine.record import WORD_DAYS, Records
-
-
-class Now(NamedTuple):
-    """What a signal may look at besides the record: the moment, and the learner's recent days.
-
-    The moment is the end of ``day``: the learner's today once it has activity, else the day before, because a day
-    without activity says nothing before it has ended.
-    """
-
-    day: int
-    """Local day, days since 1970-01-01."""
-    active: int
-    """The 56 days that end with ``day``: bit k = active k days before (see `engine.bitmaps`)."""
-    silent_days: int
-    """Days since the last active day, 0-56; 0 = active on ``day``."""
-    tenure_days: int
-    """Days from the first day to ``day``, at least 1."""
+from engine.record import Records
 
 
 @dataclass(frozen=True)
@@ -68,6 +51,7 @@ class Signal:
         return (self.function.__doc__ or "").strip().splitlines()[0]
 
 
+_NOT_FAMILIES = {"catalogue", "moment"}
 _REGISTERED: dict[str, Signal] = {}
 
 
@@ -104,7 +88,9 @@ def signal(
 def catalogue() -> tuple[Signal, ...]:
     """Return all signals, ours and the user's plug-ins', in order of family file and definition."""
     package = importlib.import_module("engine.signals")
-    for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__) if info.name != "catalogue"):
+    for module in sorted(
+        info.name for info in pkgutil.iter_modules(package.__path__) if info.name not in _NOT_FAMILIES
+    ):
         importlib.import_module(f"engine.signals.{module}")
     for file in plugin_files():
         _import_file(f"engage_plugin_{file.stem}", file)
@@ -137,27 +123,22 @@ def compute(records: Records, rows: NDArray[np.int64]) -> NDArray[np.float64]:
 
 @functools.cache
 def _generated() -> ModuleType:
-    """Write and import the module that calls every compiled signal: faster to compile and to run than a loop over them."""
+    """Write and import the module that calls every compiled signal: quicker to compile and run than a loop over them."""
     entries = [(column, entry) for column, entry in enumerate(catalogue()) if not entry.vectorised]
     modules = sorted({entry.function.__module__ for _, entry in entries})
     aliases = {module: f"m{place}" for place, module in enumerate(modules)}
     source = "\n".join(
         [
-            "from engine import bitmaps",
             "from engine.compiled import compiled",
-            "from engine.signals.catalogue import Now",
+            "from engine.signals.moment import moment",
             *(f"import {module} as {alias}" for module, alias in aliases.items()),
             "",
             "@compiled",
             "def compute(records, rows, out, days):",
             "    for i in range(len(rows)):",
             "        r = records[rows[i]]",
-            "        day = int(r['as_of'])",
-            "        if not bitmaps.has_day(r['active_bits'], day):",
-            "            day -= 1",
-            "        active = bitmaps.window(r['active_bits'], day)",
-            "        now = Now(day, active, bitmaps.newest(active), max(1, day - int(r['first_day'])))",
-            "        days[i] = day",
+            "        now = moment(r)",
+            "        days[i] = now.day",
             *(
                 f"        out[i, {column}] = {aliases[entry.function.__module__]}.{entry.name}(r, now)"
                 for column, entry in entries
@@ -183,7 +164,3 @@ def _import_file(name: str, file: Path) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
-
-
-WINDOW_DAYS = WORD_DAYS
-"""Days a signal sees of the past, day by day."""

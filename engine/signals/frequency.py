@@ -6,12 +6,8 @@ import math
 from typing import Any
 
 from engine import bitmaps
-from engine.compiled import compiled
-from engine.record import HALF_LIVES_DAYS, OPEN_DAYS
-from engine.rules import MAX_KINDS
-from engine.signals.catalogue import Now, signal
-
-_HALF_LIVES = HALF_LIVES_DAYS
+from engine.signals.catalogue import signal
+from engine.signals.moment import Now
 
 
 @signal("days", 0, 3)
@@ -50,45 +46,19 @@ def active_share(r: Any, now: Now) -> float:
     return min(1.0, (int(r["active_days"]) + 1) / (now.tenure_days + 2))
 
 
-@compiled
-def recent_events(r: Any, now: Now, half_life: int) -> float:
-    """Return the events of all kinds, each weighted by 2^(-age / half-life), ages in whole days before ``now.day``.
-
-    The sealed days stand in the record, decayed to its last sealed active day; the open days are added here.
-    """
-    days = _HALF_LIVES[half_life]
-    total = 0.0
-    sealed = 0.0
-    for kind in range(MAX_KINDS):
-        sealed += float(r["decayed"][kind, half_life])
-    if sealed > 0.0:
-        total = sealed * 2.0 ** (-(now.day - int(r["decayed_day"])) / days)
-    factor = 1.0
-    step = 2.0 ** (-1.0 / days)
-    oldest = int(r["as_of"]) - OPEN_DAYS + 1
-    for day in range(now.day, oldest - 1, -1):
-        if (now.active >> (now.day - day)) & 1:
-            events = 0
-            for kind in range(MAX_KINDS):
-                events += int(r["open_kinds"][day % OPEN_DAYS, kind])
-            total += events * factor
-        factor *= step
-    return total
-
-
 @signal("log events", 0, 20)
 def log_events_1d(r: Any, now: Now) -> float:
     """Logarithm of 1 + recent events, half-life 1 day."""
-    return math.log1p(recent_events(r, now, 0))
+    return math.log1p(now.events_1d)
 
 
 @signal("log events", 0, 20)
 def log_events_7d(r: Any, now: Now) -> float:
     """Logarithm of 1 + recent events, half-life 7 days."""
-    return math.log1p(recent_events(r, now, 1))
+    return math.log1p(now.events_7d)
 
 
 @signal("log events", 0, 20)
 def log_events_28d(r: Any, now: Now) -> float:
     """Logarithm of 1 + recent events, half-life 28 days."""
-    return math.log1p(recent_events(r, now, 2))
+    return math.log1p(now.events_28d)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.signals.catalogue import Now, signal
+from engine.signals.catalogue import signal
+from engine.signals.moment import Now
 
 
 @signal("log days", 0, 12)

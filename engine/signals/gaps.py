@@ -7,7 +7,8 @@ from typing import Any
 from engine import bitmaps
 from engine.compiled import compiled
 from engine.record import WORD_DAYS
-from engine.signals.catalogue import Now, signal
+from engine.signals.catalogue import signal
+from engine.signals.moment import Now
 
 
 @compiled
@@ -29,12 +30,15 @@ def mean_gap_days(r: Any, now: Now) -> float:
 @signal("days", 0, WORD_DAYS)
 def longest_gap_days(r: Any, now: Now) -> float:
     """Longest run of silent days between two active days of the last 56."""
-    days = now.active >> now.silent_days if now.active != 0 else 0
+    if now.active == 0:
+        return 0.0
+    days = now.active >> now.silent_days
+    oldest = WORD_DAYS - 1 - bitmaps.newest(bitmaps.reverse(days))
+    silent = ~days & ((1 << oldest) - 1)
     longest = 0
-    while days > 1:
-        silent = bitmaps.newest(days >> 1)
-        longest = max(longest, silent)
-        days >>= silent + 1
+    while silent != 0:  # each pass takes one day off every silence
+        silent &= silent >> 1
+        longest += 1
     return float(longest)
 
 
@@ -47,13 +51,10 @@ def silence_over_mean_gap(r: Any, now: Now) -> float:
 @signal("share", 0, 1)
 def silences_survived(r: Any, now: Now) -> float:
     """Share of the distances between active days that were longer than the present silence, smoothed by one half."""
-    days = now.active >> now.silent_days if now.active != 0 else 0
-    gaps = 0
-    longer = 0
-    while days > 1:
-        distance = bitmaps.newest(days >> 1) + 1
-        gaps += 1
-        if distance > now.silent_days:
-            longer += 1
-        days >>= distance
-    return (longer + 0.5) / (gaps + 1.0)
+    if now.active == 0:
+        return 0.0
+    days = now.active >> now.silent_days
+    unbroken = days  # active days without an older one within the silence's length; the oldest of all is always one
+    for distance in range(1, now.silent_days + 1):
+        unbroken &= ~(days >> distance)
+    return (bitmaps.count(unbroken) - 0.5) / bitmaps.count(days)

@@ -7,7 +7,8 @@ from typing import Any
 
 from engine import bitmaps
 from engine.record import WORD_DAYS
-from engine.signals.catalogue import Now, signal
+from engine.signals.catalogue import signal
+from engine.signals.moment import Now
 
 
 @signal("days", 0, WORD_DAYS)

@@ -6,7 +6,9 @@ import math
 from typing import Any
 
 from engine import bitmaps
-from engine.signals.catalogue import Now, signal
+from engine.calendar import weekday
+from engine.signals.catalogue import signal
+from engine.signals.moment import Now
 
 _WEEKLY = sum(1 << (6 + 7 * week) for week in range(8))  # bits 6, 13, 20 ...: the weekday of the coming day
 _COSINES = tuple(math.cos(2 * math.pi * hour / 24) for hour in range(24))
@@ -23,10 +25,10 @@ def usual_on_coming_weekday(r: Any, now: Now) -> float:
 @signal("share", 0, 1)
 def weekend_share(r: Any, now: Now) -> float:
     """Share of the active days of the last 56 that fell on a Saturday or Sunday, shrunk towards 2 in 7."""
-    weekday = (now.day + 3) % 7  # Monday = 0; 1970-01-01 was a Thursday
+    today = weekday(now.day)
     weekend = 0
     for back in range(7):
-        if (weekday - back) % 7 >= 5:
+        if (today - back) % 7 >= 5:
             days = now.active >> back
             for _ in range(8):
                 weekend += days & 1

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from engine import bitmaps
-from engine.signals.catalogue import Now, signal
-from engine.signals.frequency import recent_events
+from engine.signals.catalogue import signal
+from engine.signals.moment import Now
 
 
 @signal("days", -7, 7)
@@ -27,4 +27,4 @@ def active_days_change_28(r: Any, now: Now) -> float:
 @signal("log ratio", -20, 20)
 def events_trend(r: Any, now: Now) -> float:
     """Logarithm of (1 + events with half-life 7 days) over (1 + events with half-life 28 days)."""
-    return math.log((1.0 + recent_events(r, now, 1)) / (1.0 + recent_events(r, now, 2)))
+    return math.log((1.0 + now.events_7d) / (1.0 + now.events_28d))

@@ -1,0 +1,26 @@
+"""``engage dataset``: turn a public data set into an event log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.console import console
+from simulation import adapters
+from simulation.adapters import event_log
+
+
+def dataset(
+    name: Annotated[str, typer.Argument(help="platform365, oulad or kddcup2015")],
+    source_dir: Annotated[Path, typer.Argument(help="Directory with the data set's files")],
+    out: Annotated[Path, typer.Option(help="Event log to write: .parquet, .csv or .ndjson")],
+) -> None:
+    """Turn a public data set into an event log that every other command reads."""
+    frame = adapters.convert(name, source_dir)
+    event_log.write(frame, out)
+    first, last = frame["occurred_at"].min(), frame["occurred_at"].max()
+    console.print(
+        f"{out}: {len(frame):,} events of {frame['learner_id'].n_unique():,} learners, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    )
