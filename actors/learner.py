@@ -79,7 +79,8 @@ class Reply:
 
     Args:
         value: what the method returned.
-        durable: sequence number of the newest snapshot: messages up to it need not be kept for resending.
+        durable: sequence number of the snapshot before the newest: messages up to it need not be kept for resending,
+            even if the newest turns out to be damaged.
     """
 
     value: Any
@@ -101,6 +102,7 @@ class LearnerActor:
         self._store = store
         self._replication = 0
         self._sequence = 0
+        self._saved = 0
         self._durable = 0
         self._saved_at = time.monotonic()
         self._replies: dict[int, Any] = {}
@@ -127,7 +129,8 @@ class LearnerActor:
         self._replies.pop(sequence - _REPLIES_KEPT, None)
         if time.monotonic() - self._saved_at >= self._spec.snapshot_s:
             self._store.save(sequence, self._state())
-            self._durable, self._saved_at = sequence, time.monotonic()
+            self._durable, self._saved = self._saved, sequence
+            self._saved_at = time.monotonic()
         return Reply(value, self._durable)
 
     def recover(self) -> int:
@@ -140,7 +143,7 @@ class LearnerActor:
         else:
             self._sequence, state = found
             self._restore(state)
-        self._durable = self._sequence
+        self._saved, self._durable = self._sequence, 0
         return self._sequence
 
     def process_id(self) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from engine.risk.dropoff import standings
 from numpy.typing import NDArray
 
 from actors.ports import Inbox, State
@@ -19,6 +18,7 @@ from engine.notifications import catalogue as notifications
 from engine.policies import Context, Decision, Policy
 from engine.policies.base import NO_MESSAGE
 from engine.record import NEVER, new_records
+from engine.risk.dropoff import standings
 from engine.rules import Rules
 from engine.signals import compute
 

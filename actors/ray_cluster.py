@@ -73,7 +73,7 @@ def fits(actors: int, mb_per_actor: float = 50, *, available_mb: float | None = 
         raise EngageError("too many actors for this machine", got=str(actors), expected=expected, remedy=remedy)
 
 
-class Cluster:
+class Cluster(contextlib.AbstractContextManager["Cluster"]):
     """One Ray cluster, started or joined; a context manager that stops what it started.
 
     Attributes:
@@ -84,9 +84,8 @@ class Cluster:
     """
 
     def __init__(self) -> None:
-        self.address = ""
+        self.address = self.dashboard_url = ""
         self.token_path: Path | None = None
-        self.dashboard_url = ""
         self.session_dir: Path | None = None
         self._base: Path | None = None
 
@@ -102,18 +101,18 @@ class Cluster:
         """Start a private Ray on this machine, or join the one at ``address``; the environment is left as it was.
 
         Args:
-            cpus: cores that Ray may hand out; default all. Only for a cluster of our own.
+            cpus: cores that Ray may hand out in a cluster of our own; default all.
             dashboard: start the dashboard too, on loopback behind the same token; needs ``ray[default]``.
-            address: ``host:port`` of a cluster to join. Its token is taken from RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH.
-                This machine must be one of its nodes. Never read from RAY_ADDRESS.
-            temp_dir: directory for the private one, at most MAX_TEMP_DIR_BYTES long; default the system's.
+            address: ``host:port`` of a cluster to join, of which this machine is a node; never from RAY_ADDRESS.
+                Its token is taken from RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH.
+            temp_dir: where to make the private directory, at most MAX_TEMP_DIR_BYTES long; default the system's.
             namespace: Ray namespace of named actors.
 
         Returns:
-            itself, so that ``with Cluster().start() as cluster`` reads well.
+            itself: ``with Cluster().start() as cluster``.
 
         Raises:
-            EngageError: already started; cannot start or join; other versions on the cluster.
+            EngageError: already started, not on the main thread, cannot start or join, other versions on the cluster.
         """
         if self.address or ray.is_initialized():
             raise EngageError("Ray is already running in this process", remedy="Stop it first.")
@@ -140,8 +139,7 @@ class Cluster:
         self.token_path.write_text(secrets.token_hex(32))
         home = base / "home"
         home.mkdir()
-        # Found here, the file answers "which cloud is this?", so the metadata addresses are not asked.
-        (home / "ray_bootstrap_config.yaml").write_text("{}\n")
+        (home / "ray_bootstrap_config.yaml").write_text("{}\n")  # answers "which cloud?" before the network is asked
         env = {
             **_WORKER_ENV,
             "RAY_AUTH_MODE": "token",
@@ -149,8 +147,7 @@ class Cluster:
             "RAY_AUTH_TOKEN_PATH": str(self.token_path),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_REDIS_ADDRESS": None,
-            # No ports for metrics: the first two are fixed numbers on which two clusters would collide.
-            "AUTOSCALER_METRIC_PORT": "-1",
+            "AUTOSCALER_METRIC_PORT": "-1",  # no ports for metrics: fixed numbers on which two clusters would collide
             "DASHBOARD_METRIC_PORT": "-1",
             "RAY_enable_metrics_collection": "1" if dashboard else "0",
             "PYTHONPATH": _python_path(),
@@ -195,11 +192,8 @@ class Cluster:
             atexit.unregister(self.stop)
         elif self.address:
             ray.shutdown()
-        self.address, self.dashboard_url = "", ""
+        self.address = self.dashboard_url = ""
         self.token_path = self.session_dir = self._base = None
-
-    def __enter__(self) -> Cluster:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -220,27 +214,25 @@ def _private_dir(temp_dir: Path | None) -> Path:
 
 def _python_path() -> str | None:
     """Return the PYTHONPATH with which workers find our packages: as it is where they are installed."""
-    root, known = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
-    if root in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        return known
-    return os.pathsep.join([known, root] if known else [root])
+    root, path = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
+    installed = root in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    return path if installed else os.pathsep.join(filter(None, [path, root]))
 
 
 @contextlib.contextmanager
 def _environment(values: dict[str, str | None]) -> Iterator[None]:
     """Set variables (None: unset); afterwards put the whole environment back, whatever Ray has set meanwhile."""
     before = dict(os.environ)
-
-    def become(wanted: dict[str, str]) -> None:
-        for name in os.environ.keys() - wanted.keys():
-            del os.environ[name]
-        os.environ.update(wanted)
-
-    become({name: value for name, value in {**before, **values}.items() if value is not None})
     try:
+        for name, value in values.items():
+            os.environ[name] = value or ""
+            if value is None:
+                del os.environ[name]
         yield
     finally:
-        become(before)
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextlib.contextmanager
@@ -280,9 +272,11 @@ def _shut_down_own(base: Path) -> None:
             if str(base) in command or "ray_process_reaper" in command:
                 processes += [child, *child.children(recursive=True)]
     ray.shutdown()
-    for process in psutil.wait_procs(processes, timeout=_STOP_S)[1]:
+    left = psutil.wait_procs(processes, timeout=_STOP_S)[1]
+    for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    psutil.wait_procs(left, timeout=_STOP_S)
 
 
 def _check_versions(address: str) -> None:

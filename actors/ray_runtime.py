@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import ray
-from engine.risk.model import RiskModel
 from numpy.typing import NDArray
 from ray.exceptions import RayActorError, RayTaskError
 
@@ -24,6 +23,7 @@ from actors.runtime import ActorLostError, Runtime
 from actors.scoring import ScoringActor
 from actors.storage.snapshots import SnapshotFiles
 from engine.errors import EngageError
+from engine.risk.model import RiskModel
 
 _LEARNER_OPTIONS = {
     "num_cpus": 0,  # placement is ours: any number of small actors shares the cores

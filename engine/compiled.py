@@ -2,7 +2,8 @@
 
 Numba's own cache looks at the modification time of one file and tracks neither callees nor globals, so a changed rule
 could go unnoticed. Here the cache directory itself is named by a hash of all compiled sources, the user's plug-ins,
-the Numba version and the CPU; it is set before Numba is imported. ``NUMBA_DISABLE_JIT=1`` runs the same code as plain Python.
+the Numba version and the CPU; it is set before Numba is imported. ``NUMBA_DISABLE_JIT=1`` runs the same code as plain
+Python.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A record has four parts. **Lifetime** counts add up in any order. **Open days** (today and the 7 before) hold each day's
 counts, so that an event may arrive in any order within the grace. The **sealed** walk is the state of streak, freezes,
-XP and level at the end of the last day that can no longer change. The **view** is the same walk carried on over the open
-days, as of a day: a pure function of the other three.
+XP and level at the end of the last day that can no longer change. The **view** is the same walk carried on over the
+open days, as of a day: a pure function of the other three.
 """
 
 from __future__ import annotations

@@ -65,7 +65,10 @@ def load(path: Path, model: type[Model]) -> Model:
 
 
 def _explain(path: Path, model: type[BaseModel], error: ValidationError) -> InputError:
-    first = error.errors()[0]
+    found = error.errors()
+    first = next(
+        (entry for entry in found if entry["type"] == "extra_forbidden"), found[0]
+    )  # it explains what is missing
     where = f"{path}: {'.'.join(str(part) for part in first['loc'])}"
     if first["type"] == "extra_forbidden":
         known = _model_at(model, first["loc"][:-1]).model_fields

@@ -135,6 +135,8 @@ def _life(life: list[Event], as_of: int, rules: dict[str, Any]) -> dict[str, Any
     days: dict[int, list[Event]] = defaultdict(list)
     for event in full:
         days[event.day].append(event)
+    instants = {day: [event.occurred_ms for event in events] for day, events in days.items()}
+    spans = {day: (min(on_day), max(on_day)) for day, on_day in instants.items()}
     today = max([as_of, *days])
     monday = today - (today + 3) % 7  # day 0 was a Thursday
 
@@ -148,7 +150,7 @@ def _life(life: list[Event], as_of: int, rules: dict[str, Any]) -> dict[str, Any
         if qualifies:
             qualifying_days += 1
             walk.extend()
-        elif day < today and walk.streak > 0 and not _skipped(day, days, rules):
+        elif day < today and walk.streak > 0 and not _skipped(day, spans, rules):
             walk.miss()
         for action, count in counts.items():
             walk.xp += rules["actions"][action]["xp"] * min(count, rules["actions"][action]["cap"])
@@ -179,10 +181,16 @@ def _life(life: list[Event], as_of: int, rules: dict[str, Any]) -> dict[str, Any
     return result
 
 
-def _skipped(day: int, days: dict[int, list[Event]], rules: dict[str, Any]) -> bool:
-    """Return whether the learner's own time left the day out: the actions around it lie too close for a whole day."""
-    before = [event.occurred_ms for other in days if other < day for event in days[other]]
-    after = [event.occurred_ms for other in days if other > day for event in days[other]]
+def _skipped(day: int, spans: dict[int, tuple[int, int]], rules: dict[str, Any]) -> bool:
+    """Return whether the learner's own time left the day out: the actions around it lie too close for a whole day.
+
+    Args:
+        day: a local day.
+        spans: first and last instant of each day with actions.
+        rules: the parsed TOML file.
+    """
+    before = [last for other, (_, last) in spans.items() if other < day]
+    after = [first for other, (first, _) in spans.items() if other > day]
     return bool(before and after) and min(after) - max(before) < rules["streak"]["bridge_hours"] * HOUR_MS
 
 

@@ -103,7 +103,7 @@ def test_a_late_event_that_fills_the_frozen_day_returns_the_freeze() -> None:
 
 
 def test_a_freeze_serves_from_the_next_day() -> None:
-    """Day 1 is missed without any; the freeze that Scholar brings comes on day 2, too late for day 1, and serves day 3."""
+    """Day 1 is missed without any; the freeze that Scholar brings on day 2 is too late for day 1 and serves day 3."""
     lessons = [act(2) for _ in range(10)]  # 500 XP
     events = [*days(0), *lessons]
     has(ann(events, as_of=2), streak=1, freezes=1, freezes_used=0)

@@ -43,7 +43,7 @@ class SnapshotFiles:
         """Return the newest whole snapshot with its sequence number, or None."""
         for file in self._newest_first():
             try:
-                with np.load(file, allow_pickle=False) as arrays:
+                with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                     return int(file.stem), {name: arrays[name] for name in arrays.files}
             except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
                 continue  # torn or damaged: the generation before is older, but whole

@@ -1,7 +1,7 @@
 """Drop-off: what it is, who is scored for it, and which standing a learner has.
 
-Drop-off is a run of at least `SILENT_DAYS` local days without any action; it begins on its first silent day. The risk at
-the end of day t is the probability that such a run has begun, or begins by day t + `HORIZON_DAYS`.
+Drop-off is a run of at least `SILENT_DAYS` local days without any action; it begins on its first silent day. The risk
+at the end of day t is the probability that such a run has begun, or begins by day t + `HORIZON_DAYS`.
 """
 
 from __future__ import annotations

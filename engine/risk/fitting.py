@@ -38,15 +38,16 @@ class Rows:
         matrix: (rows, signals).
         dropped: the label of each row.
         source: number of the event log each row comes from, 0, 1, ...
-        learner: number of the learner, unique over all logs.
-        bucket: stable hash of the learner's id, 0 to `BUCKETS` - 1.
+        witness: number of the independent observation that each row belongs to, unique over all logs. The labels of
+            one learner's neighbouring days look at the same coming days, so they are one witness and not many.
+        bucket: `stable_hash` of the learner's id modulo `BUCKETS`: on which side of the split the learner is.
     """
 
     signals: tuple[str, ...]
     matrix: Numbers
     dropped: Flags
     source: NDArray[np.int64]
-    learner: NDArray[np.int64]
+    witness: NDArray[np.int64]
     bucket: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -54,8 +55,14 @@ class Rows:
 
     def where(self, keep: Flags) -> Rows:
         """Return some of the rows."""
-        columns = (self.matrix, self.dropped, self.source, self.learner, self.bucket)
-        return Rows(self.signals, *(column[keep] for column in columns))
+        return Rows(
+            self.signals,
+            self.matrix[keep],
+            self.dropped[keep],
+            self.source[keep],
+            self.witness[keep],
+            self.bucket[keep],
+        )
 
     @property
     def fitted_on(self) -> Rows:
@@ -84,9 +91,9 @@ def held_out(bucket: NDArray[np.int64]) -> Flags:
     return bucket >= _JUDGE_FROM
 
 
-def bucket_of(learner_id: str) -> int:
-    """Return the stable hash of a learner's id, 0 to `BUCKETS` - 1, that decides on which side of the split they are."""
-    return int.from_bytes(hashlib.sha256(learner_id.encode()).digest()[:8], "big") % BUCKETS
+def stable_hash(learner_id: str) -> int:
+    """Return a number below 2^64 that depends on the learner's id alone."""
+    return int.from_bytes(hashlib.sha256(learner_id.encode()).digest()[:8], "big")
 
 
 def fit(rows: Rows) -> tuple[LinearRisk, Pipeline]:
@@ -113,7 +120,7 @@ def fit(rows: Rows) -> tuple[LinearRisk, Pipeline]:
     _fit(pipeline, training)
     scaler, regression = pipeline[0], pipeline[-1]
     knots, p0, p1 = venn_abers(
-        np.asarray(pipeline.decision_function(calibration.matrix)), calibration.dropped, _learner_weights(calibration)
+        np.asarray(pipeline.decision_function(calibration.matrix)), calibration.dropped, _witness_weights(calibration)
     )
     model = LinearRisk(
         rows.signals,
@@ -130,7 +137,8 @@ def fit(rows: Rows) -> tuple[LinearRisk, Pipeline]:
 
 
 def _pipeline(penalty: float) -> Pipeline:
-    return make_pipeline(StandardScaler(), LogisticRegression(C=penalty, solver="newton-cholesky", max_iter=100, tol=1e-8))
+    regression = LogisticRegression(C=penalty, solver="newton-cholesky", tol=1e-8)
+    return make_pipeline(StandardScaler(), regression)
 
 
 def _fit(pipeline: Pipeline, rows: Rows) -> None:
@@ -161,14 +169,14 @@ def _best_penalty(rows: Rows) -> float:
     return _PENALTIES[int(np.argmin(losses))]
 
 
-def _learner_weights(rows: Rows) -> Numbers:
-    """Return weights that add up to the effective number of learners (Kish), not of rows.
+def _witness_weights(rows: Rows) -> Numbers:
+    """Return weights that add up to the effective number of witnesses (Kish), not of rows.
 
-    A learner's days are not independent, so counting each of them as a witness would make the interval far too narrow.
+    Counting every day of a learner as a witness of its own would make the interval far too narrow.
     """
     weights = rows.weights()
-    by_learner = np.bincount(np.unique(rows.learner, return_inverse=True)[1], weights)
-    effective = by_learner.sum() ** 2 / (by_learner**2).sum()
+    by_witness = np.bincount(np.unique(rows.witness, return_inverse=True)[1], weights)
+    effective = by_witness.sum() ** 2 / (by_witness**2).sum()
     return np.asarray(weights * (effective / weights.sum()))
 
 
@@ -183,7 +191,7 @@ def venn_abers(scores: Numbers, dropped: Flags, weights: Numbers) -> tuple[Numbe
     Args:
         scores: of the calibration rows.
         dropped: their labels.
-        weights: theirs, in learners.
+        weights: theirs; one more learner weighs 1.
 
     Returns:
         knots, p0, p1.
@@ -191,11 +199,11 @@ def venn_abers(scores: Numbers, dropped: Flags, weights: Numbers) -> tuple[Numbe
     order = np.argsort(scores, kind="stable")
     cumulative = np.cumsum(weights[order])
     bins = np.minimum((cumulative - weights[order] / 2) / cumulative[-1] * _BINS, _BINS - 1).astype(np.int64)
-    weight = np.bincount(bins, weights[order], _BINS)
+    weight: Numbers = np.bincount(bins, weights[order], _BINS)
     filled = weight > 0
     centre = _means(bins, scores[order], weights[order], filled)
     rate = _means(bins, dropped[order].astype(np.float64), weights[order], filled)
-    weight = weight[filled]
+    weight = np.asarray(weight[filled], np.float64)
     pooled = IsotonicRegression().fit(centre, rate, weight).predict(centre)
     blocks = np.concatenate([[0], np.cumsum(np.diff(pooled) > 0)])
     knots = np.unique(np.bincount(blocks, centre * weight) / np.bincount(blocks, weight))
@@ -214,4 +222,3 @@ def _with_one_more(centre: Numbers, rate: Numbers, weight: Numbers, knot: float,
     isotonic = IsotonicRegression(y_min=0.0, y_max=1.0)
     isotonic.fit(np.append(centre, knot), np.append(rate, float(label)), np.append(weight, 1.0))
     return float(isotonic.predict([knot])[0])
-

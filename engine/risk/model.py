@@ -11,14 +11,14 @@ import functools
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.compiled import compiled
+from engine.compiled import PLUGINS_VARIABLE, compiled
 from engine.errors import EngageError, InputError
 from engine.risk.dropoff import HORIZON_DAYS, SILENT_DAYS
 from engine.signals import catalogue
@@ -26,6 +26,7 @@ from engine.signals import catalogue
 FORMAT = "engage-linear-risk"
 FORMAT_VERSION = 1
 DEFAULT_FILE = Path(__file__).with_name("default.json")
+_ARRAYS = ("centre", "scale", "coefficient", "knots", "p0", "p1")
 _REFIT = "Fit it again with `engage train`."
 
 Numbers = NDArray[np.float64]
@@ -49,16 +50,17 @@ class RiskModel(Protocol):
         ...
 
 
-def schema_hash(signals: Sequence[str]) -> str:
+def schema_hash(signals: Sequence[str], source: str = "risk model") -> str:
     """Return a hash of the names and units of signals: a model only fits signals that still measure what they did.
 
     Raises:
-        EngageError: the catalogue does not have all of them.
+        InputError: the catalogue does not have all of them; names ``source`` and the missing ones.
     """
     units = {entry.name: entry.unit for entry in catalogue()}
     missing = [name for name in signals if name not in units]
     if missing:
-        raise EngageError("risk model", f"signals {', '.join(missing)}", "signals of the catalogue", _REFIT)
+        remedy = f"Add them to the catalogue (user plug-ins: {PLUGINS_VARIABLE}), or fit the model again."
+        raise InputError(f"{source}: signals", ", ".join(missing), "signals of the catalogue", remedy)
     text = "\n".join(f"{name} [{units[name]}]" for name in signals)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -139,31 +141,32 @@ class LinearRisk:
     about: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse numbers that could not be scored with."""
+        """Take the numbers into arrays of the model's own; refuse numbers that could not be scored with."""
+        for name in _ARRAYS:
+            object.__setattr__(self, name, np.array(getattr(self, name), np.float64))
         width, height = (len(self.signals),), (len(self.knots),)
-        shapes = (self.centre.shape, self.scale.shape, self.coefficient.shape, self.p0.shape, self.p1.shape)
-        numbers = np.concatenate([array.ravel() for array in self._arrays().values()])
         good = (
-            shapes == (width, width, width, height, height)
+            self.centre.shape == self.scale.shape == self.coefficient.shape == width
+            and self.p0.shape == self.p1.shape == self.knots.shape == height
             and len(self.knots) > 1
-            and bool(np.isfinite(numbers).all())
+            and all(bool(np.isfinite(getattr(self, name)).all()) for name in (*_ARRAYS, "intercept"))
             and bool((np.diff(self.knots) > 0).all() and (self.scale > 0).all())
             and bool(((self.p0 >= 0) & (self.p0 <= self.p1) & (self.p1 <= 1)).all())
         )
         if not good:
             expected = "one finite number a signal, rising knots, 0 <= p0 <= p1 <= 1 at each"
-            raise EngageError("risk model", "numbers that do not fit together", expected, _REFIT)
+            raise InputError("risk model", "numbers that do not fit together", expected, _REFIT)
 
-    def _arrays(self) -> dict[str, Numbers]:
-        names = ("centre", "scale", "coefficient", "knots", "p0", "p1")
-        return {**{name: getattr(self, name) for name in names}, "intercept": np.array([self.intercept])}
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the arguments: a copy owns its arrays, where shared memory would hand out read-only ones."""
+        return LinearRisk, tuple(getattr(self, entry.name) for entry in fields(self))
 
     @functools.cached_property
     def version(self) -> str:
         """Hash of everything that decides a score."""
         sha = hashlib.sha256("\n".join(self.signals).encode())
-        for name, array in self._arrays().items():
-            sha.update(name.encode() + np.ascontiguousarray(array, "<f8").tobytes())
+        for name in (*_ARRAYS, "intercept"):
+            sha.update(name.encode() + np.asarray(getattr(self, name), "<f8").tobytes())
         return sha.hexdigest()[:16]
 
     def score(self, matrix: Numbers) -> Numbers:
@@ -177,6 +180,7 @@ class LinearRisk:
         """
         if matrix.ndim != 2 or matrix.shape[1] != len(self.signals):
             raise EngageError("signals to score", f"shape {matrix.shape}", f"(rows, {len(self.signals)})")
+        matrix = np.ascontiguousarray(matrix, np.float64)  # one layout, so that one compilation serves all
         out = np.empty((len(matrix), 2))
         bad = _score_rows(
             matrix, self.centre, self.scale, self.coefficient, self.intercept, self.knots, self.p0, self.p1, out
@@ -244,16 +248,18 @@ def _from_body(file: str, body: dict[str, Any]) -> LinearRisk:
         raise InputError(f"{file}: drop_off", str(about), str((SILENT_DAYS, HORIZON_DAYS)), _REFIT)
     rows = body["signals"]
     signals = tuple(str(row["name"]) for row in rows)
-    if schema_hash(signals) != body["schema_hash"]:
+    if schema_hash(signals, file) != body["schema_hash"]:
         raise InputError(f"{file}: signals", "other units than today's", "the catalogue's units", _REFIT)
 
-    def numbers(values: Any) -> Numbers:
-        return np.array(values, np.float64)
-
+    calibration = body["calibration"]
     return LinearRisk(
         signals,
-        *(numbers([row[name] for row in rows]) for name in ("centre", "scale", "coefficient")),
-        float(body["intercept"]),
-        *(numbers(body["calibration"][name]) for name in ("knots", "p0", "p1")),
-        dict(body["about"]),
+        centre=np.array([row["centre"] for row in rows], np.float64),
+        scale=np.array([row["scale"] for row in rows], np.float64),
+        coefficient=np.array([row["coefficient"] for row in rows], np.float64),
+        intercept=float(body["intercept"]),
+        knots=np.array(calibration["knots"], np.float64),
+        p0=np.array(calibration["p0"], np.float64),
+        p1=np.array(calibration["p1"], np.float64),
+        about=dict(body["about"]),
     )

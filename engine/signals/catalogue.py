@@ -123,7 +123,7 @@ def compute(records: Records, rows: NDArray[np.int64]) -> NDArray[np.float64]:
 
 @functools.cache
 def _generated() -> ModuleType:
-    """Write and import the module that calls every compiled signal: quicker to compile and run than a loop over them."""
+    """Write and import the module that calls every compiled signal: quicker to compile and run than a loop."""
     entries = [(column, entry) for column, entry in enumerate(catalogue()) if not entry.vectorised]
     modules = sorted({entry.function.__module__ for _, entry in entries})
     aliases = {module: f"m{place}" for place, module in enumerate(modules)}

@@ -6,10 +6,9 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import ray
 from actors.ray_cluster import LISTENERS, MAX_ACTORS, MAX_TEMP_DIR_BYTES, Cluster, fits
 from engine.errors import EngageError
 
+Watched = dict[str, tuple[subprocess.Popen[str], Path]]  # the run, and the file of what it tried
 ROOT = Path(__file__).resolve().parents[2]
 
 # In every Python process of the cluster: writes down and refuses whatever would leave loopback.
@@ -64,12 +64,6 @@ except EngageError as error:
 """
 
 
-@dataclass
-class Listener:
-    process: str
-    ip: str
-
-
 def python(source: str, **env: str) -> subprocess.Popen[str]:
     path = os.pathsep.join(filter(None, [env.pop("path", ""), str(ROOT)]))
     return subprocess.Popen(
@@ -102,21 +96,18 @@ def tree(base: Path) -> list:
     return [me, *heads, *(process for head in heads for process in head.children(recursive=True))]
 
 
-def listeners(processes: list) -> list[Listener]:
-    found = []
-    for process in processes:
-        name = "driver" if process.pid == os.getpid() else process.name()
-        sockets = process.net_connections(kind="inet")
-        found += [
-            Listener(name, entry.laddr.ip.removeprefix("::ffff:"))
-            for entry in sockets
-            if entry.status == "LISTEN" or (entry.type == socket.SOCK_DGRAM and not entry.raddr)
-        ]
-    return found
+def listeners(processes: list) -> list[tuple[str, str]]:
+    """Return (name of the process, address) of every socket that takes what others send."""
+    return [
+        ("driver" if process.pid == os.getpid() else process.name(), entry.laddr.ip.removeprefix("::ffff:"))
+        for process in processes
+        for entry in process.net_connections(kind="inet")
+        if entry.status == "LISTEN" or (entry.type == socket.SOCK_DGRAM and not entry.raddr)
+    ]
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[subprocess.Popen[str], Path]]]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """Start Ray as we do, and so but for the head's HOME, both under the watch and beside the other tests."""
     folder = tmp_path_factory.mktemp("watch")
     (folder / "sitecustomize.py").write_text(WATCH)
@@ -146,13 +137,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def strangers(cluster: Cluster) -> Iterator[dict[str, subprocess.Popen[str]]]:
     """Ray needs 20 s to give up on a refusal: begin at once, look later."""
     source = f"import ray; ray.init({cluster.address!r}, logging_level='ERROR'); print('IN')"
-    loopback = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-    token = cluster.token_path.read_text()
-    clients = {
-        "none": python(source, **loopback, RAY_AUTH_MODE="disabled"),
-        "wrong": python(source, **loopback, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64),
-        "right": python(source, **loopback, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token),
-    }
+    tokens = {"none": "", "wrong": "0" * 64, "right": cluster.token_path.read_text()}
+    clients = {}
+    for name, token in tokens.items():
+        auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {"RAY_AUTH_MODE": "disabled"}
+        clients[name] = python(source, RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", **auth)
     yield clients
     for process in clients.values():
         process.kill()
@@ -163,9 +152,9 @@ def strangers(cluster: Cluster) -> Iterator[dict[str, subprocess.Popen[str]]]:
 def test_every_listener_is_documented_and_on_loopback(cluster: Cluster) -> None:
     ray.get(ray.remote(lambda: None).remote())
     found = listeners(tree(cluster.token_path.parent))
-    assert {entry.ip for entry in found} <= {"127.0.0.1", "::1"}
-    assert [entry for entry in found if not entry.process.startswith(tuple(LISTENERS))] == []
-    assert {"driver", "gcs_server", "raylet"} <= {entry.process for entry in found}
+    assert {ip for _, ip in found} <= {"127.0.0.1", "::1"}
+    assert [name for name, _ in found if not name.startswith(tuple(LISTENERS))] == []
+    assert {"driver", "gcs_server", "raylet"} <= {name for name, _ in found}
     assert cluster.address.startswith("127.0.0.1:")
 
 
@@ -214,9 +203,7 @@ def test_only_the_right_token_is_let_in(strangers: dict[str, subprocess.Popen[st
         assert "InvalidAuthToken" in answers[name]
 
 
-def test_ours_calls_nobody_and_the_watch_would_have_seen_it(
-    watched: dict[str, tuple[subprocess.Popen[str], Path]],
-) -> None:
+def test_ours_calls_nobody_and_the_watch_would_have_seen_it(watched: Watched) -> None:
     for process, _ in watched.values():
         output = answer(process)
         assert process.returncode == 0, output
@@ -237,6 +224,18 @@ def test_stop_leaves_no_process_no_listener_no_file(cluster: Cluster) -> None:
     cluster.stop()
 
 
+def test_a_start_that_fails_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise OSError("no raylet today")
+
+    children = ray._private.node.psutil.Process().children
+    before = children(recursive=True)
+    monkeypatch.setattr(ray._private.node.Node, "start_raylet", fail)
+    with pytest.raises(EngageError, match="no raylet today"):
+        Cluster().start(cpus=1)
+    assert children(recursive=True) == before
+
+
 def test_a_dead_address_is_refused_at_once() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -249,17 +248,8 @@ def test_a_dead_address_is_refused_at_once() -> None:
 def test_a_start_that_cannot_live_is_refused_before_anything_runs() -> None:
     with pytest.raises(EngageError, match=f"at most {MAX_TEMP_DIR_BYTES}"):
         Cluster().start(temp_dir=Path("/", "x" * MAX_TEMP_DIR_BYTES))
-    errors = []
-
-    def off_the_main_thread() -> None:
-        with pytest.raises(EngageError, match="main thread") as caught:
-            Cluster().start()
-        errors.append(caught)
-
-    thread = threading.Thread(target=off_the_main_thread)
-    thread.start()
-    thread.join()
-    assert len(errors) == 1
+    with ThreadPoolExecutor(1) as threads, pytest.raises(EngageError, match="main thread"):
+        threads.submit(Cluster().start).result()
 
 
 def test_fits_names_the_number_that_would_fit() -> None:

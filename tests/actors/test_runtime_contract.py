@@ -26,6 +26,7 @@ FIRST_DAY = 20_000
 LEARNERS = 12
 
 RULES = engine_rules.load()
+Expected = tuple[list[Any], bytes]
 Open = Callable[[Sequence[ActorSpec], Path], contextlib.AbstractContextManager[Runtime]]
 
 
@@ -33,7 +34,8 @@ def runtimes() -> list[type[Runtime]]:
     """Find every runtime there is, so that a new one cannot stay outside the contract."""
     modules = (actors.local, actors.ray_runtime)
     classes = [cls for module in modules for _, cls in inspect.getmembers(module, inspect.isclass)]
-    return sorted({cls for cls in classes if issubclass(cls, Runtime) and cls is not Runtime}, key=lambda cls: cls.__name__)
+    found = {cls for cls in classes if issubclass(cls, Runtime) and cls is not Runtime}
+    return sorted(found, key=lambda cls: cls.__name__)
 
 
 @pytest.fixture(params=runtimes(), ids=lambda cls: cls.__name__)
@@ -54,7 +56,7 @@ def open_runtime(request: pytest.FixtureRequest) -> Open:
 
 def frame(day: int, seed: int) -> bytes:
     """Events of some learners on one day; every third learner does nothing."""
-    chance = np.random.default_rng(seed)  # noqa: NPY002, TID251  # test data, not the product's chance
+    chance = np.random.default_rng(seed)  # test data, not the product's chance
     events = empty(40)
     events["learner"] = chance.choice([k for k in range(LEARNERS) if k % 3 != day % 3], 40)
     events["day"] = FIRST_DAY + day
@@ -82,7 +84,7 @@ def spec(number: int = 0, snapshot_s: float = 0.0) -> ActorSpec:
     return ActorSpec(number, 0, LEARNERS, RULES, snapshot_s=snapshot_s)
 
 
-def play(runtime: Runtime, before: Callable[[int], None] = lambda place: None) -> tuple[list[Any], bytes]:
+def play(runtime: Runtime, before: Callable[[int], None] = lambda place: None) -> Expected:
     """Send the story; return the answers and the final state."""
     answers = []
     for place, (method, args) in enumerate(story()):
@@ -92,7 +94,7 @@ def play(runtime: Runtime, before: Callable[[int], None] = lambda place: None) -
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], bytes]:
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Expected:
     runtime = actors.local.LocalRuntime([spec()], risk_model.load(), tmp_path_factory.mktemp("expected"))
     return play(runtime)
 
@@ -103,7 +105,7 @@ def test_frames_come_back_as_sent() -> None:
     assert to_frame(events) == frame(0, 1)
 
 
-def test_same_state_and_answers(open_runtime: Open, expected: tuple[list[Any], bytes], tmp_path: Path) -> None:
+def test_same_state_and_answers(open_runtime: Open, expected: Expected, tmp_path: Path) -> None:
     with open_runtime([spec()], tmp_path) as runtime:
         answers, state = play(runtime)
         check(runtime.ask(0, "records", 0))
@@ -124,7 +126,7 @@ def test_a_repeated_frame_counts_nothing(open_runtime: Open, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("snapshot_s", [0.0, 1e9], ids=["snapshots", "no snapshot"])
 def test_a_killed_actor_comes_back_to_its_state(
-    open_runtime: Open, expected: tuple[list[Any], bytes], tmp_path: Path, snapshot_s: float
+    open_runtime: Open, expected: Expected, tmp_path: Path, snapshot_s: float
 ) -> None:
     """Killed three times between messages, with a snapshot after every message and with none at all."""
     with open_runtime([spec(snapshot_s=snapshot_s)], tmp_path) as runtime:
@@ -141,7 +143,7 @@ def test_a_killed_actor_comes_back_to_its_state(
     assert before == os.getpid() or before != after  # a process of its own was really killed
 
 
-def test_killed_with_messages_outstanding(open_runtime: Open, expected: tuple[list[Any], bytes], tmp_path: Path) -> None:
+def test_killed_with_messages_outstanding(open_runtime: Open, expected: Expected, tmp_path: Path) -> None:
     with open_runtime([spec()], tmp_path) as runtime:
         sent = []
         for place, (method, args) in enumerate(story()):
@@ -154,7 +156,7 @@ def test_killed_with_messages_outstanding(open_runtime: Open, expected: tuple[li
     assert state == expected[1]
 
 
-def test_a_damaged_snapshot_is_passed_over(open_runtime: Open, expected: tuple[list[Any], bytes], tmp_path: Path) -> None:
+def test_a_damaged_snapshot_is_passed_over(open_runtime: Open, expected: Expected, tmp_path: Path) -> None:
     """The newest snapshot is torn: the generation before it and the messages since give the same state."""
     with open_runtime([spec()], tmp_path) as runtime:
 
@@ -178,7 +180,7 @@ def test_each_keeps_the_order_of_answers(open_runtime: Open, tmp_path: Path) -> 
 
 
 def test_an_error_of_the_work_reaches_the_sender(open_runtime: Open, tmp_path: Path) -> None:
-    from engine.errors import EngageError  # noqa: PLC0415  # named beside its use
+    from engine.errors import EngageError  # named beside its use
 
     with open_runtime([spec()], tmp_path) as runtime, pytest.raises(EngageError, match="event frame"):
         runtime.result(0, runtime.send(0, "ingest", b"\x09rubbish"))

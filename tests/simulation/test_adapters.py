@@ -159,7 +159,7 @@ def test_a_missing_table_or_column_is_named(tmp_path: Path, name: str) -> None:
 
 def test_wrong_content_is_refused(tmp_path: Path) -> None:
     put_oulad(tmp_path, activity_type=["oucontent", "arcade", "quiz"])
-    with pytest.raises(InputError, match="'arcade'.*Add it to the adapter's table"):
+    with pytest.raises(InputError, match=r"'arcade'.*Add it to the adapter's table"):
         oulad.convert(tmp_path)
     put_oulad(tmp_path, sum_click=[2, -1, 1])
     with pytest.raises(InputError, match=r"clicks_by_day.parquet: row 2.*count -1"):
@@ -172,7 +172,7 @@ def test_wrong_content_is_refused(tmp_path: Path) -> None:
         oulad.convert(tmp_path)
     put_oulad(tmp_path)
     put(tmp_path, "course", code_module=["AAA"], code_presentation=["autumn"])
-    with pytest.raises(InputError, match="'autumn'.*such as 2013J"):
+    with pytest.raises(InputError, match=r"'autumn'.*such as 2013J"):
         oulad.convert(tmp_path)
 
 

@@ -1,10 +1,11 @@
-"""The event log: every format gives the same table, and whatever is wrong with a file is named so that it can be mended."""
+"""The event log: every format gives the same table, and whatever is wrong with a file is named with its remedy."""
 
 from __future__ import annotations
 
 import gzip
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,10 +25,10 @@ HEAD = "learner_id,occurred_at,action"
 GOOD = "ann,2026-03-29T08:15:00Z,lesson_start"
 
 
-def frame(**columns: list[object]) -> pl.DataFrame:
+def frame(**columns: Sequence[object]) -> pl.DataFrame:
     """Return a canonical log; what is not given is ann's lesson on 29 March 2026."""
     rows = max(map(len, columns.values()), default=1)
-    base: dict[str, list[object]] = {
+    base: dict[str, Sequence[object]] = {
         "learner_id": ["ann"] * rows,
         "occurred_at": [datetime(2026, 3, 29, 8, 15, tzinfo=UTC)] * rows,
         "action": ["lesson_start"] * rows,
@@ -53,12 +54,6 @@ def refused(path: Path, *words: str) -> None:
         read(path)
     for word in (str(path), *words):
         assert word in str(caught.value)
-
-
-def csv_refused(tmp_path: Path, text: str | bytes, *words: str) -> None:
-    path = tmp_path / "log.csv"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    refused(path, *words)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".csv.gz", ".ndjson", ".ndjson.gz", ".jsonl"])
@@ -129,7 +124,9 @@ def test_other_columns_are_left_out_and_numbers_are_names(tmp_path: Path) -> Non
     ],
 )
 def test_wrong_csv(tmp_path: Path, text: str | bytes, words: list[str]) -> None:
-    csv_refused(tmp_path, text, *words)
+    path = tmp_path / "log.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    refused(path, *words)
 
 
 @pytest.mark.parametrize(

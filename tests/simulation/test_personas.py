@@ -1,5 +1,6 @@
 """Personas: lazy, deterministic, and living where the world lets them live."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import faker
@@ -17,7 +18,7 @@ APP = load_population("app")
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Every name that Faker makes."""
     made: list[str] = []
 

@@ -73,7 +73,7 @@ def _changed(tmp_path: Path, source: Path, old: str, new: str) -> Path:
         ("[drop_out]", "[dropout]", "drop_out"),
         ('tag = "C"', 'tag = "X"', "'X'"),
         ("low = 0.5, high = 1.3", "low = 5.0, high = 1.3", "low <= value <= high"),
-        ("never_starts     = { value = 0.0, low = 0.0", "never_starts = { value = -0.1, low = -1.0", "from 0 to 1"),
+        ("{ value = 0.161, low = 0.1", "{ value = -0.1, low = -1.0", "from 0 to 1"),
         ("Asia/Shanghai", "Asia/Shanghay", "Did you mean 'Asia/Shanghai'"),
         ("source = ", "sauce = ", "Did you mean 'source'"),
     ],
