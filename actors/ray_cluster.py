@@ -46,8 +46,7 @@ LISTENERS = {
 
 _WORKER_ENV = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # one actor is one core; more threads only contend
 _PROBE_S = 3.0  # Ray itself needs two minutes to give up on a dead address, and then ends the process
-_TASK_S = 60.0
-_STOP_S = 3.0
+_TASK_S, _STOP_S = 60.0, 3.0
 _ray: Any = ray  # Ray's types leave out what is needed here
 
 
@@ -137,8 +136,7 @@ class Cluster(contextlib.AbstractContextManager["Cluster"]):
         self.token_path = base / "token"
         self.token_path.touch(mode=0o600)
         self.token_path.write_text(secrets.token_hex(32))
-        home = base / "home"
-        home.mkdir()
+        (home := base / "home").mkdir()
         (home / "ray_bootstrap_config.yaml").write_text("{}\n")  # answers "which cloud?" before the network is asked
         env = {
             **_WORKER_ENV,

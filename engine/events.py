@@ -18,7 +18,7 @@ EVENT = np.dtype(
         ("day", "<i4"),  # local day, days since 1970-01-01
         ("value", "<f4"),  # score in 0-1, minutes, ... by action; NaN = none
         ("minute", "<i2"),  # local minute of the day, 0-1439
-        ("action", "<u1"),  # code by the rules
+        ("action", "<u2"),  # code by the rules; two bytes, so that a row has no padding and equal rows equal bytes
     ],
     align=True,
 )

@@ -11,7 +11,7 @@ from engine import record, rules
 from engine.batch import close_day, fold_batch
 from engine.outcomes import MARGIN, OUTCOME, scratch
 from engine.policies.base import NO_MESSAGE
-from simulation.population import Population
+from simulation.population import Population, load_population
 from simulation.response import load_responses
 from simulation.world import SyntheticWorld, SyntheticWorlds
 
