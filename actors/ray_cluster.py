@@ -25,12 +25,10 @@ from typing import Any
 
 import ray
 
+from actors.directory import MOST_ACTORS
 from engine.errors import EngageError
 
 DISTRIBUTION = "engagement-engine"
-MAX_ACTORS = 200
-"""Most actors on one machine: each is a process of 26 threads and 42 file descriptors, created at 4-6 a second; a
-machine of 23 GB was measured to end near 475, and restarts after a fault need room."""
 CLUSTER_MB = 610  # what an idle cluster itself takes, measured
 OBJECT_STORE_BYTES = 256 * 2**20  # messages stay under 96 KB: only models and matrices pass through it
 MAX_TEMP_DIR_BYTES = 25  # a socket's path ends at 107, and we and Ray add 82: engage-*/r/session_*/sockets/plasma_store
@@ -59,15 +57,15 @@ def fits(actors: int, mb_per_actor: float = 50, *, available_mb: float | None = 
         available_mb: memory to fill in MB; default what is free in the machine or container, less an idle cluster's.
 
     Raises:
-        EngageError: more than MAX_ACTORS or than memory holds; names the number that fits.
+        EngageError: more than MOST_ACTORS or than memory holds; names the number that fits.
     """
     if available_mb is None:
         free_bytes = _ray._common.utils.get_system_memory() - _ray._private.utils.get_used_memory()
         available_mb = free_bytes / 1e6 - (0 if ray.is_initialized() else CLUSTER_MB)
     room = max(0, int(available_mb // mb_per_actor))
-    if actors > min(room, MAX_ACTORS):
-        why = f"{available_mb:,.0f} MB for {mb_per_actor:g} MB each" if room < MAX_ACTORS else "a process each"
-        expected = f"at most {min(room, MAX_ACTORS)} ({why})"
+    if actors > min(room, MOST_ACTORS):
+        why = f"{available_mb:,.0f} MB for {mb_per_actor:g} MB each" if room < MOST_ACTORS else "a process each"
+        expected = f"at most {min(room, MOST_ACTORS)} ({why})"
         remedy = "Put more learners into one actor (learners_per_actor)."
         raise EngageError("too many actors for this machine", got=str(actors), expected=expected, remedy=remedy)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.chance import philox4x32
 from engine.compiled import compiled
 
 FULL, LATE, DUPLICATE, TOO_OLD, FUTURE = range(5)  # up to LATE an event counts
@@ -14,7 +15,7 @@ VERDICTS = ("full", "late", "duplicate", "too_old", "future")
 """What became of an event: its full effect; lifetime totals only; counted before; refused as older than the dedup
 horizon (bring history in with `engage import`); refused as too far in the future."""
 
-_EMPTY = 0
+_ZERO, _32, _LOW = np.uint64(0), np.uint64(32), np.uint64(0xFFFFFFFF)  # unsigned with signed would mix to float
 _FIRST_CAPACITY = 1 << 12
 _MOST_LOAD = 0.5
 
@@ -33,13 +34,12 @@ def age_verdict(occurred_ms: int, arrived_ms: int, rules: Any) -> int:
 
 
 @compiled
-def _key(learner: int, event_id: int) -> np.uint64:
-    """Mix learner and event id into one non-zero key (the finaliser of SplitMix64, Steele et al. 2014)."""
-    key = np.uint64(event_id) ^ (np.uint64(learner) * np.uint64(0x9E3779B97F4A7C15))
-    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    key = key ^ (key >> np.uint64(31))
-    return key if key != np.uint64(0) else np.uint64(1)
+def _key(learner: int, event_id: Any) -> Any:
+    """Mix learner and event id into one non-zero key of 64 bits."""
+    low, high = event_id & _LOW, event_id >> _32
+    one, two, _, _ = philox4x32(low, high, np.uint64(learner), _ZERO, _ZERO, _ZERO)
+    key = (one << _32) | two
+    return key if key != _ZERO else np.uint64(1)
 
 
 @compiled
@@ -47,7 +47,7 @@ def _insert(keys: Any, times: Any, key: Any, occurred_ms: int) -> bool:
     """Insert by linear probing; return False if the key stands there already."""
     mask = len(keys) - 1
     place = np.int64(key & np.uint64(mask))  # signed: unsigned and signed would mix to float
-    while keys[place] != np.uint64(_EMPTY):
+    while keys[place] != _ZERO:
         if keys[place] == key:
             return False
         place = (place + 1) & mask
@@ -66,7 +66,7 @@ def first_time(keys: Any, times: Any, learner: int, event_id: Any, occurred_ms: 
 def _move(keys: Any, times: Any, new_keys: Any, new_times: Any, oldest_ms: int) -> int:
     kept = 0
     for place in range(len(keys)):
-        if keys[place] != np.uint64(_EMPTY) and int(times[place]) >= oldest_ms:
+        if keys[place] != _ZERO and int(times[place]) >= oldest_ms:
             _insert(new_keys, new_times, keys[place], int(times[place]))
             kept += 1
     return kept
@@ -91,7 +91,7 @@ class SeenIds:
     def reserve(self, coming: int, oldest_ms: int) -> None:
         """Make room for a batch, forgetting what occurred before ``oldest_ms``."""
         if self._entries + coming > _MOST_LOAD * len(self.keys):
-            live = int(np.count_nonzero((self.keys != _EMPTY) & (self.times >= oldest_ms)))
+            live = int(np.count_nonzero((self.keys != _ZERO) & (self.times >= oldest_ms)))
             capacity = _FIRST_CAPACITY
             while live + coming > _MOST_LOAD * capacity / 2:  # room to double before the next move
                 capacity *= 2

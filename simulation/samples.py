@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from actors.loop import Loop
 from engine import record
+from engine.errors import InputError
 from engine.events import Events
 from engine.policies import make
 from engine.risk import dropoff, fitting
@@ -121,6 +122,9 @@ def sample(log: Population, source: int, rules: Rules, progress: Progress | None
     active[events["learner"], events["day"] - first] = True
     found = dropoff.labels(active, log.last_day - first)
     scored = found.eligible & found.known
+    if not scored.any():
+        expected = f"more than {_WITNESS_DAYS} days of activity, or nothing is known of what became of anyone"
+        raise InputError(f"event log {log.name!r}", f"{last - first + 1} days", expected, "Train on a longer log.")
     every = max(1, math.ceil(np.count_nonzero(scored) / _MOST_ROWS))
     hashes = np.array([fitting.stable_hash(learner) for learner in log.learner_ids], np.uint64)
     bucket = (hashes % fitting.BUCKETS).astype(np.int64)

@@ -45,7 +45,8 @@ def learners(learner_ids: Sequence[str], records: Records, rules: Rules) -> pl.D
     columns["first_day"] = _dates(records["first_day"])
     columns["as_of"] = _dates(records["as_of"])
     columns["achievements"] = [
-        [badge for place, badge in enumerate(badges) if (bits >> place) & 1] for bits in records["achievements"].tolist()
+        [badge for place, badge in enumerate(badges) if (bits >> place) & 1]
+        for bits in records["achievements"].tolist()
     ]
     for place, days in enumerate(rules.streak.milestones):
         columns[f"milestone_{days}"] = records["view"]["milestones"][:, place]
@@ -54,7 +55,8 @@ def learners(learner_ids: Sequence[str], records: Records, rules: Rules) -> pl.D
 
 
 def _dates(days: NDArray[Any]) -> pl.Series:
-    return pl.Series(np.where(days == NEVER, None, days), dtype=pl.Int32).cast(pl.Date)
+    numbers = pl.Series(days.astype(np.int32))
+    return numbers.set(numbers == NEVER, None).cast(pl.Date)
 
 
 def decisions(logs: Sequence[NDArray[Any]], arm_ids: Sequence[str], rules: Rules) -> pl.DataFrame:
@@ -79,7 +81,11 @@ def decisions(logs: Sequence[NDArray[Any]], arm_ids: Sequence[str], rules: Rules
             "sent": [kinds[code] for code in log["sent"].tolist()],
             "propensity": log["propensity"],
         }
-        schema = {"eligible": pl.List(pl.String), "chosen": pl.String, "sent": pl.String}
+        schema: dict[str, pl.DataType | type[pl.DataType]] = {
+            "eligible": pl.List(pl.String),
+            "chosen": pl.String,
+            "sent": pl.String,
+        }
         parts.append(pl.DataFrame(columns, schema_overrides=schema, nan_to_null=True))
     return pl.concat(parts)
 

@@ -123,13 +123,15 @@ def _describe(log: Population, found: Sample) -> dict[str, Any]:
 def _silence_risk(model: LinearRisk, silences: NDArray[np.float64]) -> dict[str, Any]:
     """Return how risk moves as learners who were active fall silent, by the clock alone."""
     learners, days, width = silences.shape
+    if learners == 0:
+        return {"learners": 0}
     risk = model.score(silences.reshape(-1, width))[:, 0].reshape(learners, days)
     steps = np.diff(risk, axis=1)
     return {
         "learners": learners,
         "mean_risk_by_silent_day": [float(value) for value in risk.mean(axis=0)],
-        "share_of_days_risen": float((steps > 0).mean()) if learners else None,
-        "share_of_days_fallen": float((steps < 0).mean()) if learners else None,
+        "share_of_days_risen": float((steps > 0).mean()),
+        "share_of_days_fallen": float((steps < 0).mean()),
     }
 
 

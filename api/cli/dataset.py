@@ -18,9 +18,8 @@ def dataset(
     out: Annotated[Path, typer.Option(help="Event log to write: .parquet, .csv or .ndjson")],
 ) -> None:
     """Turn a public data set into an event log that every other command reads."""
-    frame = adapters.convert(name, source_dir)
+    frame = adapters.adapter(name).convert(source_dir)
     event_log.write(frame, out)
-    first, last = frame["occurred_at"].min(), frame["occurred_at"].max()
-    console.print(
-        f"{out}: {len(frame):,} events of {frame['learner_id'].n_unique():,} learners, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
-    )
+    first, last = frame["occurred_at"].dt.date().min(), frame["occurred_at"].dt.date().max()
+    learners = frame["learner_id"].n_unique()
+    console.print(f"{out}: {len(frame):,} events of {learners:,} learners, {first!s} to {last!s}")

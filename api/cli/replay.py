@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import polars as pl
 import typer
 from rich.table import Table
 
@@ -58,12 +59,12 @@ def replay(
             "digest": result.digest,
         }
         tables.write(target / "learners.parquet", frame)
-        write_json(target / "result.json", summary)
         write_json(target / "run.json", watch.run_facts(actors=number, runtime=runtime, read_s=round(read_s, 3)))
+        write_json(target / "result.json", summary)
     _show(frame, result, replayed_s)
 
 
-def _show(frame: tables.pl.DataFrame, result: driver.Replay, seconds: float) -> None:
+def _show(frame: pl.DataFrame, result: driver.Replay, seconds: float) -> None:
     total = sum(result.verdicts.values())
     console.print(
         f"{total:,} events of {len(frame):,} learners, as of {tables.date_text(result.until)}, "

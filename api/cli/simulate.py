@@ -13,10 +13,11 @@ from api.cli.console import Stopwatch, console, output_directory, progress, work
 from api.wiring import RuntimeName, cores, open_runtime
 from engine import rules as engine_rules
 from engine.risk import model as risk_model
-from simulation import harness, personas, report, results, tables
+from simulation import harness, report, results, tables
 from simulation import scenario as scenarios
 from simulation.claims import Verdict
 from simulation.metrics import CohortMeter
+from simulation.personas import Personas
 from simulation.population import load_population
 from simulation.response import load_responses
 from simulation.world import SyntheticWorlds
@@ -63,13 +64,12 @@ def simulate(
         arm_ids = [arm.id for arm in plan.arms]
         tables.write(target / "metrics.parquet", results.daily_metrics(simulation))
         tables.write(target / "decisions.parquet", tables.decisions(simulation.decisions, arm_ids, product_rules))
-        write_json(target / "result.json", results.result(simulation, verdicts, draws, risk.version))
-        people = [
-            personas.persona(worlds.population, plan.seed, learner) for learner in range(min(_PERSONAS, plan.learners))
-        ]
-        report.write(target / "report.html", simulation, verdicts, draws=draws, personas=people)
+        people = Personas(worlds.population, product_rules, plan.seed)
+        examples = [people[learner] for learner in range(min(_PERSONAS, plan.learners))]
+        report.write(target / "report.html", simulation, verdicts, draws=draws, personas=examples)
         facts = watch.run_facts(actors=len(layout.counts), runtime=runtime, simulated_s=round(simulated_s, 3))
         write_json(target / "run.json", facts)
+        write_json(target / "result.json", results.result(simulation, verdicts, draws, risk.version))
     _show(simulation, verdicts, simulated_s)
     if target is not None:
         console.print(f"Report: {target / 'report.html'}")

@@ -142,13 +142,7 @@ def _pipeline(penalty: float) -> Pipeline:
 
 
 def _fit(pipeline: Pipeline, rows: Rows) -> None:
-    weights = rows.weights()
-    pipeline.fit(
-        rows.matrix,
-        rows.dropped,
-        standardscaler__sample_weight=weights,
-        logisticregression__sample_weight=weights,
-    )
+    pipeline.fit(rows.matrix, rows.dropped, logisticregression__sample_weight=rows.weights())
 
 
 def _best_penalty(rows: Rows) -> float:
@@ -199,11 +193,11 @@ def venn_abers(scores: Numbers, dropped: Flags, weights: Numbers) -> tuple[Numbe
     order = np.argsort(scores, kind="stable")
     cumulative = np.cumsum(weights[order])
     bins = np.minimum((cumulative - weights[order] / 2) / cumulative[-1] * _BINS, _BINS - 1).astype(np.int64)
-    weight: Numbers = np.bincount(bins, weights[order], _BINS)
+    weight = np.asarray(np.bincount(bins, weights[order], _BINS), np.float64)
     filled = weight > 0
     centre = _means(bins, scores[order], weights[order], filled)
     rate = _means(bins, dropped[order].astype(np.float64), weights[order], filled)
-    weight = np.asarray(weight[filled], np.float64)
+    weight = weight[filled]
     pooled = IsotonicRegression().fit(centre, rate, weight).predict(centre)
     blocks = np.concatenate([[0], np.cumsum(np.diff(pooled) > 0)])
     knots = np.unique(np.bincount(blocks, centre * weight) / np.bincount(blocks, weight))

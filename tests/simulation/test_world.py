@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from engine import events as engine_events
 from engine import record, signals
@@ -22,11 +21,6 @@ from engine.errors import EngageError, InputError
 from simulation.activity import _shown, clocks
 from simulation.latent import LATENT
 from tests.simulation.worlds import MONDAY, RULES, WARNING, Life, a_population, inbox, make_world, make_worlds
-
-
-def _bytes(found: NDArray[Any]) -> bytes:
-    """The events without the padding between them, which is anything."""
-    return b"".join(found[name].tobytes() for name in found.dtype.names or ())
 
 
 def test_one_latent_row_is_small() -> None:
@@ -38,7 +32,7 @@ def test_without_effects_messages_change_no_event_of_a_twin(name: str) -> None:
     alone = Life(make_world(name, 300, arm=0), 300).run(25)
     written_to = Life(make_world(name, 300, arm=1), 300).run(25, lambda k: (k % 8, WARNING))
     assert len(alone) > 500
-    assert _bytes(alone) == _bytes(written_to)
+    assert alone.tobytes() == written_to.tobytes()
 
 
 def test_with_effects_a_message_adds_activity_and_leaves_the_rest_of_the_day_alone() -> None:
@@ -51,7 +45,7 @@ def test_with_effects_a_message_adds_activity_and_leaves_the_rest_of_the_day_alo
     of_both = np.flatnonzero(active & active_twin)
     assert np.array_equal(minutes[of_both], minutes_twin[of_both])
     first, second = (part[np.isin(part["learner"], of_both)] for part in (found, found_twin))
-    assert _bytes(first) == _bytes(second)
+    assert first.tobytes() == second.tobytes()
 
 
 def test_an_evening_warning_brings_back_only_streak_holders_and_only_in_the_evening() -> None:
@@ -78,7 +72,7 @@ def test_a_learner_is_the_same_in_any_block() -> None:
         part = Life(make_world("paid_course", count, "centre", first=first), count).run(20, lambda k: (k % 3, WARNING))
         part["learner"] += first
         same = whole[(whole["learner"] >= first) & (whole["learner"] < first + count)]
-        assert _bytes(part) == _bytes(same)
+        assert part.tobytes() == same.tobytes()
 
 
 def test_replications_differ() -> None:
@@ -168,7 +162,7 @@ def test_state_comes_back_to_the_bit() -> None:
     again.world.restore(saved)
     again.records = records
     found = [again.day(MONDAY + 12 + k, k % 8, WARNING)[1] for k in range(6)]
-    assert [_bytes(part) for part in found] == [_bytes(part) for part in expected]
+    assert [part.tobytes() for part in found] == [part.tobytes() for part in expected]
     assert again.world.state()["latent"].tobytes() == life.world.state()["latent"].tobytes()
 
 
@@ -204,17 +198,16 @@ def test_the_buffer_grows_when_a_day_needs_more() -> None:
         world.plan(day, records, inbox(2_000))
         large.plan(day, records, inbox(2_000))
         one, other = world.events(day, records, inbox(2_000)), large.events(day, records, inbox(2_000))
-        assert _bytes(one) == _bytes(other)
+        assert one.tobytes() == other.tobytes()
     assert len(world._out) > world._margin
 
 
 _TINY = """
 import hashlib
-from tests.simulation.test_world import _bytes
 from tests.simulation.worlds import Life, make_world
 life = Life(make_world("paid_course", 12, "centre"), 12)
 found = life.run(9, lambda k: (k % 8, 1))
-print(len(found), hashlib.sha256(_bytes(found)).hexdigest())
+print(len(found), hashlib.sha256(found.tobytes()).hexdigest())
 """
 
 
@@ -231,4 +224,4 @@ def test_plain_python_gives_the_same_events() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [str(len(found)), hashlib.sha256(_bytes(found)).hexdigest()]
+    assert done.stdout.split() == [str(len(found)), hashlib.sha256(found.tobytes()).hexdigest()]
