@@ -10,6 +10,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -180,10 +181,9 @@ class LearnerActor:
         Returns:
             counts (arms, groups, metrics); in the first replication the decisions of each arm, else none.
         """
-        self._rescore(day)
         counts, decisions = [], []
-        for loop, world in zip(self.loops, self._worlds, strict=True):
-            result = simulated_day.run(loop, world, day)
+        for arm, loop, _ in self._rescored(day):
+            result = simulated_day.run(loop, self._worlds[arm], day)
             if self._spec.meter is not None:
                 counts.append(self._spec.meter.measure(day, loop.records, self._spec.first_learner, result.sent))
             decisions.append(result.decisions if self._replication == 0 else result.decisions[:0])
@@ -201,17 +201,18 @@ class LearnerActor:
 
     def _close(self, day: int) -> Any:
         """Close every local day before ``day`` and rescore; return each arm's outcomes."""
-        return self._rescore(day)
+        return [found for _, _, found in self._rescored(day)]
 
-    def _rescore(self, day: int) -> list[Any]:
-        found = [loop.close(day) for loop in self.loops]
-        asked = [loop.signals() for loop in self.loops]
-        scores = self._scorer.score(np.concatenate([matrix for _, matrix in asked]))
-        start = 0
-        for loop, (rows, _) in zip(self.loops, asked, strict=True):
-            loop.apply_scores(rows, scores[start : start + len(rows)])
-            start += len(rows)
-        return found
+    def _rescored(self, day: int) -> Iterator[tuple[int, Loop, Any]]:
+        """Close and rescore arm by arm; yield (arm, loop, outcomes), the pool working on the next arms meanwhile."""
+        asked = []
+        for loop in self.loops:
+            found = loop.close(day)
+            rows, matrix = loop.signals()
+            asked.append((loop, found, rows, self._scorer.submit(matrix)))
+        for arm, (loop, found, rows, scores) in enumerate(asked):
+            loop.apply_scores(rows, scores())
+            yield arm, loop, found
 
     def _write_log(self, day: int) -> None:
         if self._spec.log is None:

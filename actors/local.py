@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.risk.model import RiskModel
-
 from actors.learner import ActorSpec, LearnerActor
 from actors.runtime import ActorLostError, Runtime
-from actors.scoring import ScoringActor
+from actors.scoring import DirectScorer, ScoringActor
 from actors.storage.snapshots import SnapshotFiles
+from engine.risk.model import RiskModel
 
 
 class LocalRuntime(Runtime):
@@ -27,7 +26,7 @@ class LocalRuntime(Runtime):
         super().__init__(len(specs))
         self._specs = specs
         self._directory = directory
-        self._scorer = ScoringActor(model)
+        self._scorer = DirectScorer(ScoringActor(model))
         self._actors: list[LearnerActor | None] = [self._make(actor) for actor in range(len(specs))]
 
     def _make(self, actor: int) -> LearnerActor:

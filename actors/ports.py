@@ -5,6 +5,7 @@ The loop is the same live and simulated; these few interfaces are all that diffe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -88,11 +89,18 @@ class Meter(Protocol):
         ...
 
 
+Scores = NDArray[np.float64]
+"""(rows, 2): risk 0-100 and confidence 0-100."""
+
+
 class Scorer(Protocol):
     """Turns signals into risk; in production a pool of scoring actors."""
 
-    def score(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (rows, 2): risk 0-100 and confidence 0-100; a row's score never depends on the other rows."""
+    def submit(self, matrix: NDArray[np.float64]) -> Callable[[], Scores]:
+        """Hand signals over; return what waits for their scores, so that the caller can work on meanwhile.
+
+        A row's score never depends on the other rows.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ray.exceptions import RayActorError, RayTaskError
 
 from actors.learner import ActorSpec, LearnerActor, MessageGapError
+from actors.ports import Scores
 from actors.runtime import ActorLostError, Runtime
 from actors.scoring import ScoringActor
 from actors.storage.snapshots import SnapshotFiles
@@ -42,22 +43,25 @@ class ScoringPool:
     """The scoring pool as a learner actor sees it: blocks of rows, dealt out to the members in turn.
 
     Args:
-        members: handles of the scoring actors.
+        names: of the scoring actors; they are looked up at the first use, also after a restart.
         first: member that gets the first block.
     """
 
-    def __init__(self, members: list[Any], first: int) -> None:
-        self._members = members
-        self._first = first
+    def __init__(self, names: Sequence[str], first: int) -> None:
+        self._names = names
+        self._turn = first
+        self._handles: list[Any] = []
 
-    def score(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the scores of all rows; a row's score does not depend on its block."""
-        starts = range(0, max(len(matrix), 1), _BLOCK_ROWS)
-        blocks = [
-            self._members[(self._first + turn) % len(self._members)].score.remote(matrix[start : start + _BLOCK_ROWS])
-            for turn, start in enumerate(starts)
-        ]
-        return np.concatenate(ray.get(blocks))
+    def submit(self, matrix: NDArray[np.float64]) -> Callable[[], Scores]:
+        """Hand out the blocks; a row's score does not depend on its block."""
+        if not self._handles:
+            self._handles = [ray.get_actor(name) for name in self._names]
+        blocks = []
+        for start in range(0, max(len(matrix), 1), _BLOCK_ROWS):
+            member = self._handles[self._turn % len(self._handles)]
+            blocks.append(member.score.remote(matrix[start : start + _BLOCK_ROWS]))
+            self._turn += 1
+        return lambda: np.concatenate(ray.get(blocks))
 
 
 class RayRuntime(Runtime):
@@ -65,7 +69,7 @@ class RayRuntime(Runtime):
 
     Args:
         specs: one for each actor.
-        model: for scoring; it reaches the pool by one object reference.
+        model: for scoring; small, so it goes by value: a restarted member finds it even where an object is lost.
         directory: where snapshots are kept, on a disk that all nodes share.
         scorers: members of the scoring pool.
     """
@@ -74,13 +78,12 @@ class RayRuntime(Runtime):
         super().__init__(len(specs))
         run = uuid.uuid4().hex[:8]
         pool = ray.remote(ScoringActor)
-        self._members: list[Any] = [
-            pool.options(name=f"scorer-{run}-{k}", **_SCORER_OPTIONS).remote(model) for k in range(scorers)
-        ]
+        names = [f"scorer-{run}-{member}" for member in range(scorers)]
+        self._members: list[Any] = [pool.options(name=name, **_SCORER_OPTIONS).remote(model) for name in names]
         learner = ray.remote(LearnerActor)
         self._actors: list[Any] = [
             learner.options(name=f"learners-{run}-{spec.number}", **_LEARNER_OPTIONS).remote(
-                spec, ScoringPool(self._members, spec.number), SnapshotFiles(directory / f"actor{spec.number:03d}")
+                spec, ScoringPool(names, spec.number), SnapshotFiles(directory / f"actor{spec.number:03d}")
             )
             for spec in specs
         ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
-from engine.risk.model import RiskModel
 from numpy.typing import NDArray
 
+from actors.ports import Scores
+from engine.risk.model import RiskModel
 from engine.signals import names
 
 
@@ -22,7 +24,7 @@ class ScoringActor:
         self._model = model
         self._columns = [names().index(name) for name in model.signals]
 
-    def score(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    def score(self, matrix: NDArray[np.float64]) -> Scores:
         """Return (rows, 2): risk 0-100 and confidence 0-100, for signals in the catalogue's order."""
         return self._model.score(np.ascontiguousarray(matrix[:, self._columns]))
 
@@ -33,3 +35,19 @@ class ScoringActor:
     def process_id(self) -> int:
         """Return the id of the operating-system process it lives in."""
         return os.getpid()
+
+
+class DirectScorer:
+    """A pool of one, in this process: scores at once.
+
+    Args:
+        member: the scoring actor.
+    """
+
+    def __init__(self, member: ScoringActor) -> None:
+        self._member = member
+
+    def submit(self, matrix: NDArray[np.float64]) -> Callable[[], Scores]:
+        """Return the scores, ready to be taken."""
+        scores = self._member.score(matrix)
+        return lambda: scores

@@ -11,7 +11,7 @@ from typing import Literal
 from actors.learner import ActorSpec, warm_up
 from actors.local import LocalRuntime
 from actors.runtime import Runtime
-from actors.scoring import ScoringActor
+from actors.scoring import DirectScorer, ScoringActor
 from actors.storage.snapshots import SnapshotFiles
 from engine.risk.model import RiskModel
 
@@ -53,7 +53,7 @@ def open_runtime(
     from actors.ray_cluster import Cluster, fits  # noqa: PLC0415  # see above
     from actors.ray_runtime import RayRuntime  # noqa: PLC0415  # see above
 
-    warm_up(specs[0], ScoringActor(model), SnapshotFiles(work / "warm_up"))
+    warm_up(specs[0], DirectScorer(ScoringActor(model)), SnapshotFiles(work / "warm_up"))
     scorers = max(1, min(len(specs), cores()) // 2)
     fits(len(specs) + scorers)
     with Cluster() as cluster:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine import bitmaps, view, xp
+from engine import bitmaps, decay, view, xp
 from engine.calendar import MS_PER_DAY
 from engine.compiled import compiled
 from engine.record import HALF_LIVES_DAYS, NEVER, OPEN_DAYS
 from engine.rules import DAY_COUNT_LIMIT, MAX_ACTIONS, MAX_KINDS
 
-_HALF_LIVES = HALF_LIVES_DAYS
+_HALF_LIVES = len(HALF_LIVES_DAYS)
 _COUNT_LIMIT_16 = 65_535
 
 
@@ -26,8 +26,8 @@ def _seal(r: Any, day: int, rules: Any) -> None:
         return
     slot = day % OPEN_DAYS
     gap_days = day - int(r["decayed_day"])
-    for half_life in range(len(_HALF_LIVES)):
-        factor = 2.0 ** (-gap_days / _HALF_LIVES[half_life])
+    for half_life in range(_HALF_LIVES):
+        factor = decay.factor(gap_days, half_life)
         for kind in range(MAX_KINDS):
             r["decayed"][kind, half_life] = float(r["decayed"][kind, half_life]) * factor + int(
                 r["open_kinds"][slot, kind]

@@ -1,12 +1,20 @@
-"""What all tests share: where real data lies, and how Hypothesis draws."""
+"""What all tests share: where real data lies, how Hypothesis draws, one real Ray, and the runtimes on it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from actors.learner import ActorSpec
+from actors.ray_cluster import Cluster
+from actors.runtime import Runtime
+from engine.risk import model as risk_model
+from tests.runtimes import Open, runtimes
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = "ENGAGE_DATA_DIR"
@@ -33,3 +41,28 @@ def data_dir() -> Path:
             f"no real data: {DATA_DIR} is missing; set {DATA_VARIABLE} to the folder with platform365/, oulad/ ..."
         )
     return DATA_DIR
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A private Ray, started once: it takes seconds."""
+    with Cluster() as running:
+        running.start(cpus=2)
+        yield running
+
+
+@pytest.fixture(params=runtimes(), ids=lambda cls: cls.__name__)
+def open_runtime(request: pytest.FixtureRequest) -> Open:
+    """Every runtime in turn."""
+    if "ray" in request.param.__module__:
+        request.getfixturevalue("cluster")
+
+    @contextlib.contextmanager
+    def make(specs: Sequence[ActorSpec], directory: Path) -> Iterator[Runtime]:
+        runtime = request.param(specs, risk_model.load(), directory)
+        try:
+            yield runtime
+        finally:
+            runtime.stop()
+
+    return make

@@ -21,15 +21,9 @@ def train(
     """Fit a calibrated risk model on event logs and say how good it is on learners it has not seen."""
     with progress("training") as tick:
         report = training.train(events, out, engine_rules.load(rules), tick)
-    table = Table("population", "learners", "rows", "base rate", "AUC", "Brier", title="On learners held out")
-    for name, row in report["populations"].items():
-        table.add_row(
-            name,
-            f"{row['learners']:,}",
-            f"{row['rows']:,}",
-            f"{row['base_rate']:.3f}",
-            f"{row['auc']:.3f}",
-            f"{row['brier']:.4f}",
-        )
+    figures = ("base_rate", "auc", "average_precision", "brier", "calibration_slope")
+    table = Table("population", "learner-days", *figures, title="On learners held out")
+    for name, row in report.items():
+        table.add_row(name, f"{row['learner_days']:,}", *(f"{row[figure]:.3f}" for figure in figures))
     console.print(table)
     console.print(f"Model written to {out}")

@@ -24,7 +24,8 @@ BUCKETS = 100
 _CALIBRATE_FROM, _JUDGE_FROM = 60, 80  # buckets below are fitted on; between, calibrated on; above, judged on
 _FOLDS = 4
 _PENALTIES = (0.001, 0.01, 0.1, 1.0)  # C of scikit-learn: inverse strength
-_BINS = 64
+_MOST_BINS = 64
+_WITNESSES_A_BIN = 10  # fewer would let the one learner more that is tried out outweigh what is known
 
 Flags = NDArray[np.bool_]
 
@@ -192,8 +193,9 @@ def venn_abers(scores: Numbers, dropped: Flags, weights: Numbers) -> tuple[Numbe
     """
     order = np.argsort(scores, kind="stable")
     cumulative = np.cumsum(weights[order])
-    bins = np.minimum((cumulative - weights[order] / 2) / cumulative[-1] * _BINS, _BINS - 1).astype(np.int64)
-    weight = np.asarray(np.bincount(bins, weights[order], _BINS), np.float64)
+    count = int(np.clip(cumulative[-1] // _WITNESSES_A_BIN, 4, _MOST_BINS))
+    bins = np.minimum((cumulative - weights[order] / 2) / cumulative[-1] * count, count - 1).astype(np.int64)
+    weight = np.asarray(np.bincount(bins, weights[order], count), np.float64)
     filled = weight > 0
     centre = _means(bins, scores[order], weights[order], filled)
     rate = _means(bins, dropped[order].astype(np.float64), weights[order], filled)
@@ -208,8 +210,8 @@ def venn_abers(scores: Numbers, dropped: Flags, weights: Numbers) -> tuple[Numbe
 
 
 def _means(bins: NDArray[np.int64], values: Numbers, weights: Numbers, filled: Flags) -> Numbers:
-    sums = np.bincount(bins, values * weights, _BINS)[filled]
-    return np.asarray(sums / np.bincount(bins, weights, _BINS)[filled])
+    sums = np.bincount(bins, values * weights, len(filled))[filled]
+    return np.asarray(sums / np.bincount(bins, weights, len(filled))[filled])
 
 
 def _with_one_more(centre: Numbers, rate: Numbers, weight: Numbers, knot: float, label: int) -> float:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from engine import bitmaps
+from engine import bitmaps, decay
 from engine.compiled import compiled
-from engine.record import HALF_LIVES_DAYS, OPEN_DAYS
+from engine.record import OPEN_DAYS
 from engine.rules import MAX_KINDS
-
-_SHORT, _MIDDLE, _LONG = HALF_LIVES_DAYS
-_STEP_SHORT, _STEP_MIDDLE, _STEP_LONG = (2.0 ** (-1.0 / days) for days in HALF_LIVES_DAYS)
 
 
 class Now(NamedTuple):
@@ -44,18 +41,14 @@ def moment(r: Any) -> Now:
         day -= 1
     active = bitmaps.window(r["active_bits"], day)
     short = middle = long = 0.0
-    weight_short = weight_middle = weight_long = 1.0
     for back in range(day - int(r["as_of"]) + OPEN_DAYS):
         if (active >> back) & 1:
             events = 0
             for kind in range(MAX_KINDS):
                 events += int(r["open_kinds"][(day - back) % OPEN_DAYS, kind])
-            short += events * weight_short
-            middle += events * weight_middle
-            long += events * weight_long
-        weight_short *= _STEP_SHORT
-        weight_middle *= _STEP_MIDDLE
-        weight_long *= _STEP_LONG
+            short += events * decay.factor(back, 0)
+            middle += events * decay.factor(back, 1)
+            long += events * decay.factor(back, 2)
     gap_days = day - int(r["decayed_day"])
     if gap_days < 20_000:  # some day is sealed
         sealed_short = sealed_middle = sealed_long = 0.0
@@ -63,8 +56,8 @@ def moment(r: Any) -> Now:
             sealed_short += float(r["decayed"][kind, 0])
             sealed_middle += float(r["decayed"][kind, 1])
             sealed_long += float(r["decayed"][kind, 2])
-        short += sealed_short * 2.0 ** (-gap_days / _SHORT)
-        middle += sealed_middle * 2.0 ** (-gap_days / _MIDDLE)
-        long += sealed_long * 2.0 ** (-gap_days / _LONG)
+        short += sealed_short * decay.factor(gap_days, 0)
+        middle += sealed_middle * decay.factor(gap_days, 1)
+        long += sealed_long * decay.factor(gap_days, 2)
     tenure = max(1, day - int(r["first_day"]))
     return Now(day, active, bitmaps.newest(active), tenure, short, middle, long)

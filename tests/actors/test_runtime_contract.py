@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import inspect
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,13 @@ import numpy as np
 import pytest
 
 import actors.local
-import actors.ray_runtime
 from actors.learner import ActorSpec
 from actors.runtime import Runtime
 from engine import rules as engine_rules
 from engine.events import EVENT, empty, from_frame, to_frame
 from engine.record import check
 from engine.risk import model as risk_model
+from tests.runtimes import Open
 
 DAY_MS = 86_400_000
 FIRST_DAY = 20_000
@@ -27,31 +25,6 @@ LEARNERS = 12
 
 RULES = engine_rules.load()
 Expected = tuple[list[Any], bytes]
-Open = Callable[[Sequence[ActorSpec], Path], contextlib.AbstractContextManager[Runtime]]
-
-
-def runtimes() -> list[type[Runtime]]:
-    """Find every runtime there is, so that a new one cannot stay outside the contract."""
-    modules = (actors.local, actors.ray_runtime)
-    classes = [cls for module in modules for _, cls in inspect.getmembers(module, inspect.isclass)]
-    found = {cls for cls in classes if issubclass(cls, Runtime) and cls is not Runtime}
-    return sorted(found, key=lambda cls: cls.__name__)
-
-
-@pytest.fixture(params=runtimes(), ids=lambda cls: cls.__name__)
-def open_runtime(request: pytest.FixtureRequest) -> Open:
-    if "ray" in request.param.__module__:
-        request.getfixturevalue("cluster")
-
-    @contextlib.contextmanager
-    def make(specs: Sequence[ActorSpec], directory: Path) -> Iterator[Runtime]:
-        runtime = request.param(specs, risk_model.load(), directory)
-        try:
-            yield runtime
-        finally:
-            runtime.stop()
-
-    return make
 
 
 def frame(day: int, seed: int) -> bytes:

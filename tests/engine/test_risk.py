@@ -92,7 +92,7 @@ def test_labels_equal_the_definition_word_for_word(row: list[bool], silent: int,
             assert found.dropped[0, day] == plain_label(row, day, silent, horizon)
 
 
-def rows_of(count: int = 12_000) -> fitting.Rows:
+def rows_of(count: int = 6_000) -> fitting.Rows:
     """Return learner-days of 400 learners whose drop-off follows two of six signals."""
     draw = np.random.default_rng(5)
     matrix = draw.normal(size=(count, 6)) * [1, 10, 0.1, 1, 2, 3] + [0, 50, 3, 0, 1, 2]
@@ -101,7 +101,12 @@ def rows_of(count: int = 12_000) -> fitting.Rows:
     hashes = np.array([fitting.stable_hash(str(number)) % fitting.BUCKETS for number in range(400)])
     names = ("silent_days", "active_days_28", "level", "log_streak", "mean_gap_days", "weekend_share")
     return fitting.Rows(
-        names, matrix, draw.random(count) < chance, np.arange(count) % 2, learner, hashes[learner].astype(np.int64)
+        names,
+        matrix,
+        draw.random(count) < chance,
+        np.arange(count) % 2,
+        np.arange(count),
+        hashes[learner].astype(np.int64),
     )
 
 
@@ -143,7 +148,7 @@ def test_risk_rises_with_the_score_and_matches_what_happened(
     assert (np.diff(found[order, 0]) >= 0).all()
     for low in (0, 50):
         half = (found[:, 0] >= low) & (found[:, 0] < low + 50)
-        assert found[half, 0].mean() == pytest.approx(100 * judged.dropped[half].mean(), abs=7)
+        assert found[half, 0].mean() == pytest.approx(100 * judged.dropped[half].mean(), abs=5)
 
 
 def test_fewer_witnesses_give_less_confidence() -> None:
@@ -155,7 +160,7 @@ def test_fewer_witnesses_give_less_confidence() -> None:
         knots, p0, p1 = fitting.venn_abers(scores, dropped, np.full(2_000, weight))
         assert (np.diff(knots) > 0).all() and (p0 <= p1).all()
         widths.append((p1 - p0).mean())
-    assert widths[1] > 5 * widths[0]
+    assert widths[1] > 2 * widths[0]
 
 
 def test_signals_that_are_not_finite_are_an_error_when_training() -> None:
