@@ -134,9 +134,9 @@ class LearnerActor:
             self._saved_at = time.monotonic()
         return Reply(value, self._durable)
 
-    def recover(self) -> int:
-        """Go back to the newest snapshot, or to the beginning; return its sequence number."""
-        found = self._store.load()
+    def recover(self, before: int) -> int:
+        """Go back to the newest snapshot of a message before this one, or to the beginning; return its number."""
+        found = self._store.load(before)
         self._replies.clear()
         if found is None:
             self._sequence = 0

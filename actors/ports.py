@@ -111,6 +111,6 @@ class Store(Protocol):
         """Keep a snapshot durably; the newest two generations stay."""
         ...
 
-    def load(self) -> tuple[int, State] | None:
-        """Return the newest whole snapshot with its sequence number, or None."""
+    def load(self, before: int) -> tuple[int, State] | None:
+        """Return the newest whole snapshot of a message before this one with its sequence number, or None."""
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ _LEARNER_OPTIONS = {
 }
 _SCORER_OPTIONS = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}  # pure functions: any retry is right
 _ANSWER_TIMEOUT_S = 600.0
-
+_RETRY_S = 0.1
 
 _BLOCK_ROWS = 16_384
 """Rows scored by one call: 4 MB of 31 signals, well beyond Ray's slow sizes around 100 KB and small in its store."""
@@ -111,7 +112,8 @@ class RayRuntime(Runtime):
             raise
 
     def _restart(self, actor: int) -> None:
-        """Ray restarts the actor by itself; the next call waits for it."""
+        """Give Ray time: it restarts the actor by itself, and refuses calls until then."""
+        time.sleep(_RETRY_S)
 
     def kill(self, actor: int) -> None:
         """Send SIGKILL to the actor's process."""

@@ -5,6 +5,7 @@ A runtime differs only in how an actor is started, called, waited for and killed
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from actors.learner import Reply
 from engine.errors import EngageError
 
 _MOST_RECOVERIES = 5
+_RESTART_S = 120.0  # a process starts in a second; on a machine that is busy or compiles, in many more
 
 
 class ActorLostError(Exception):
@@ -113,18 +115,41 @@ class Runtime(ABC):
         return [ActorInfo(actor, int(self.ask(actor, "process_id"))) for actor in range(len(self))]
 
     def _recover(self, actor: int) -> None:
-        """Bring a restarted actor back to its newest snapshot and resend what came after, under the same numbers."""
-        for _ in range(_MOST_RECOVERIES):
+        """Bring a restarted actor back to a snapshot and resend what came after, under the same numbers.
+
+        A snapshot holds the state after a message but not its answer. Where the actor died between the two, it goes back
+        to the snapshot before, so that the answer is found again.
+        """
+        lost = [message.sequence for message in self._kept[actor] if not self._has_answer(message)]
+        before = min(lost, default=self._sequence[actor] + 1)
+        restored = self._restarted(actor, before)
+        for message in self._kept[actor]:
+            if message.sequence > restored:
+                message.handle = self._call(actor, message.sequence, message.method, message.args)
+
+    def _restarted(self, actor: int, before: int) -> int:
+        """Wait until the actor runs again and has gone back; return the number of its snapshot's message."""
+        deadline = time.monotonic() + _RESTART_S
+        while True:
             try:
-                restored = int(self._wait(self._query(actor, "recover", ())))
+                return int(self._wait(self._query(actor, "recover", (before,))))
             except ActorLostError:
+                if time.monotonic() > deadline:
+                    got, expected = f"no restart within {_RESTART_S:g} s", "a running actor"
+                    raise EngageError(f"learner actor {actor}", got, expected, "See its log.") from None
                 self._restart(actor)
-                continue
-            for message in self._kept[actor]:
-                if message.sequence > restored:
-                    message.handle = self._call(actor, message.sequence, message.method, message.args)
-            return
-        raise EngageError(f"learner actor {actor}", f"{_MOST_RECOVERIES} failed restarts", "a running actor")
+
+    def _has_answer(self, message: _Message) -> bool:
+        """Return whether the answer to a message to a dead actor had come before its death."""
+        if message.answered:
+            return True
+        try:
+            self._wait(message.handle)
+        except ActorLostError:
+            return False
+        except EngageError:
+            return True  # an error of the work is its answer
+        return True
 
     @abstractmethod
     def _call(self, actor: int, sequence: int, method: str, args: tuple[Any, ...]) -> Any:

@@ -57,19 +57,35 @@ def load(path: Path, model: type[Model]) -> Model:
         InputError: unreadable file, or an entry that is unknown, missing or out of range, named with its value.
     """
     try:
-        return model.model_validate(tomllib.loads(path.read_text()))
+        content = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(str(path), str(error), "a readable TOML file") from None
+    return validate(str(path), content, model)
+
+
+def validate(source: str, content: dict[str, Any], model: type[Model]) -> Model:
+    """Return content as a model.
+
+    Args:
+        source: where the content comes from, for the error.
+        content: tables and values as TOML gives them.
+        model: what it must hold.
+
+    Raises:
+        InputError: an entry that is unknown, missing or out of range, named with its value.
+    """
+    try:
+        return model.model_validate(content)
     except ValidationError as error:
-        raise _explain(path, model, error) from None
+        raise _explain(source, model, error) from None
 
 
-def _explain(path: Path, model: type[BaseModel], error: ValidationError) -> InputError:
+def _explain(source: str, model: type[BaseModel], error: ValidationError) -> InputError:
     found = error.errors()
     first = next(
         (entry for entry in found if entry["type"] == "extra_forbidden"), found[0]
     )  # it explains what is missing
-    where = f"{path}: {'.'.join(str(part) for part in first['loc'])}"
+    where = f"{source}: {'.'.join(str(part) for part in first['loc'])}"
     if first["type"] == "extra_forbidden":
         known = _model_at(model, first["loc"][:-1]).model_fields
         return InputError(where, "an unknown key", "a key of this table", did_you_mean(str(first["loc"][-1]), known))

@@ -6,6 +6,7 @@ A population is a TOML file; `names` lists the shipped ones. Compiled code gets 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from pydantic import Field, model_validator
 from engine import calendar
 from engine.errors import InputError, did_you_mean
 from engine.rules import Rules
-from simulation.parameters import Parameter, Strict, load
+from simulation.parameters import Parameter, Strict, load, validate
 
 FOLDER = Path(__file__).with_name("populations")
 MAX_ZONES = 32
@@ -226,6 +227,23 @@ class Population(Strict):
         middles = (np.arange(MIX_SIZE) + 0.5) / MIX_SIZE
         record["mix"] = codes[np.searchsorted(ends / ends[-1], middles)]
         return record
+
+    def changed(self, changes: Mapping[str, Mapping[str, Parameter]]) -> Population:
+        """Return the population with some parameters of its own, by section and name: a scenario's assumptions.
+
+        Raises:
+            InputError: no such section or parameter, or a population that does not hold together.
+        """
+        content = self.model_dump()
+        for section, parameters in changes.items():
+            if section not in SECTIONS:
+                raise InputError("changes", repr(section), "a section of a population", did_you_mean(section, SECTIONS))
+            for name, parameter in parameters.items():
+                if name not in content[section]:
+                    remedy = did_you_mean(name, content[section])
+                    raise InputError(f"changes.{section}", repr(name), "a parameter of the section", remedy)
+                content[section][name] = parameter.model_dump()
+        return validate(f"population {self.name!r} as changed", content, Population)
 
     def parameters(self) -> dict[str, Parameter]:
         """Return every parameter by its place in the file, such as ``activity.mu``."""

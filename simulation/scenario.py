@@ -7,14 +7,14 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 import scenarios
 from engine import calendar, policies
 from engine.errors import InputError, did_you_mean
 from simulation import parameters, population
 from simulation.metrics import METRICS, RETENTION_WINDOWS
-from simulation.parameters import Strict
+from simulation.parameters import Parameter, Strict
 from simulation.series import CLAIM_METRICS, SHARES, Moment, is_counted
 
 FOLDER = Path(scenarios.__file__).parent
@@ -64,6 +64,8 @@ class Scenario(Strict):
     title: Text
     description: str = ""
     population: str
+    # To the population, by section and parameter.
+    changes: Annotated[dict[str, dict[str, Parameter]], Field(default_factory=dict)]
     learners: Annotated[Count, Field(le=2**32 - 1)]  # a learner's number is 32 bits of the key of chance
     days: Annotated[Count, Field(le=3650)]
     start: Annotated[date, Field(ge=date(1971, 1, 1), le=date(2100, 1, 1))]
@@ -102,11 +104,7 @@ class Scenario(Strict):
         """
         values = {"learners": learners, "days": days, "seed": seed, "replications": replications}
         given = {name: value for name, value in values.items() if value is not None}
-        try:
-            return Scenario.model_validate({**self.model_dump(), **given})
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(str(first["loc"][0]), repr(first["input"]), first["msg"]) from None
+        return parameters.validate("options", {**self.model_dump(), **given}, Scenario)
 
 
 def shipped() -> tuple[str, ...]:
@@ -139,6 +137,7 @@ def _check(file: str, scenario: Scenario) -> None:
     """Refuse what no single entry shows: unknown names, ids given twice, arms and claims that do not fit."""
     if not scenario.population.endswith(".toml"):
         _known(f"{file}: population", scenario.population, population.names(), "a shipped population or a .toml file")
+    population.load_population(scenario.population).changed(scenario.changes)
     for place, metric in enumerate(scenario.metrics):
         _known(f"{file}: metrics.{place}", metric, METRICS, "a metric of the cohort")
     _once(f"{file}: arms", [arm.id for arm in scenario.arms])

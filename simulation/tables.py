@@ -19,6 +19,11 @@ from engine.rules import Rules
 _WALK_COLUMNS = [name for name in WALK.names or () if name not in ("milestones", "last_ms")]
 _PLAIN_COLUMNS = ("active_days", "qualifying_days", "late_events", "xp_day", "xp_week", "risk", "confidence")
 
+_DECISION_TEXTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    **dict.fromkeys(("arm", "standing", "chosen", "sent"), pl.String),
+    "eligible": pl.List(pl.String),
+}  # said, because an arm may have no decisions
+
 
 def write(path: Path, frame: pl.DataFrame) -> None:
     """Write a Parquet file whole: under another name first, then renamed."""
@@ -81,12 +86,7 @@ def decisions(logs: Sequence[NDArray[Any]], arm_ids: Sequence[str], rules: Rules
             "sent": [kinds[code] for code in log["sent"].tolist()],
             "propensity": log["propensity"],
         }
-        schema: dict[str, pl.DataType | type[pl.DataType]] = {
-            "eligible": pl.List(pl.String),
-            "chosen": pl.String,
-            "sent": pl.String,
-        }
-        parts.append(pl.DataFrame(columns, schema_overrides=schema, nan_to_null=True))
+        parts.append(pl.DataFrame(columns, schema_overrides=_DECISION_TEXTS, nan_to_null=True))
     return pl.concat(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from actors.ports import State
 
 _GENERATIONS = 2
+_DAMAGE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged file may end with; `RuntimeError` where a damaged flag says "encrypted" or "patched"."""
 
 
 class SnapshotFiles:
@@ -39,13 +42,15 @@ class SnapshotFiles:
         for old in self._newest_first()[_GENERATIONS:]:
             old.unlink()
 
-    def load(self) -> tuple[int, State] | None:
-        """Return the newest whole snapshot with its sequence number, or None."""
+    def load(self, before: int) -> tuple[int, State] | None:
+        """Return the newest whole snapshot of a message before this one with its sequence number, or None."""
         for file in self._newest_first():
+            if int(file.stem) >= before:
+                continue
             try:
                 with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                     return int(file.stem), {name: arrays[name] for name in arrays.files}
-            except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            except _DAMAGE:
                 continue  # torn or damaged: the generation before is older, but whole
         return None
 

@@ -48,7 +48,12 @@ def simulate(
         actors = min(cores(), plan.learners)
     layout = in_blocks(plan.learners, actors=actors, learners_per_actor=learners_per_actor)
     worlds = SyntheticWorlds(
-        load_population(plan.population), load_responses(), plan.seed, plan.first_day, product_rules, plan.responses
+        load_population(plan.population).changed(plan.changes),
+        load_responses(),
+        plan.seed,
+        plan.first_day,
+        product_rules,
+        plan.responses,
     )
     target = output_directory(out)
     with working_directory() as work:

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Callable
 
-import matplotlib
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, MaxNLocator, MultipleLocator
@@ -33,9 +33,9 @@ def svg(name: str, draw: Callable[[Axes], None], points: int, unit: str, formatt
         formatter: of the numbers along y.
         whole: y counts something.
     """
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a reader's own matplotlibrc changes no report
-        matplotlib.rcParams.update({"svg.hashsalt": name, "svg.fonttype": "none", "font.size": 9})
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a reader's own matplotlibrc changes no report
+        mpl.rcParams.update({"svg.hashsalt": name, "svg.fonttype": "none", "font.size": 9})
         figure = Figure(figsize=_SIZE_IN, layout="constrained")
         axes = figure.add_subplot()
         draw(axes)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.ports import State
+from actors.ports import Scores, State
 from actors.ray_runtime import ScoringPool
 from actors.storage.snapshots import SnapshotFiles
 
@@ -54,6 +55,6 @@ class CrashingFiles(SnapshotFiles):
 class SmallBlocks(ScoringPool):
     """The scoring pool asked for a few rows at a time."""
 
-    def score(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        blocks = [super(SmallBlocks, self).score(matrix[start : start + 37]) for start in range(0, len(matrix) + 1, 37)]
-        return np.concatenate(blocks)
+    def submit(self, matrix: NDArray[np.float64]) -> Callable[[], Scores]:
+        blocks = [super(SmallBlocks, self).submit(matrix[at : at + 37]) for at in range(0, len(matrix) + 1, 37)]
+        return lambda: np.concatenate([scores() for scores in blocks])
