@@ -50,8 +50,8 @@ def open_runtime(
         runtime.stop()
         return
     # Ray takes seconds to import: only whoever asks for it pays.
-    from actors.ray_cluster import Cluster, fits  # noqa: PLC0415  # see above
-    from actors.ray_runtime import RayRuntime  # noqa: PLC0415  # see above
+    from actors.ray_cluster import Cluster, fits  # noqa: PLC0415  # imported on demand, see above
+    from actors.ray_runtime import RayRuntime  # noqa: PLC0415  # imported on demand, see above
 
     warm_up(specs[0], DirectScorer(ScoringActor(model)), SnapshotFiles(work / "warm_up"))
     scorers = max(1, min(len(specs), cores()) // 2)

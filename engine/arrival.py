@@ -13,7 +13,7 @@ from engine.compiled import compiled
 FULL, LATE, DUPLICATE, TOO_OLD, FUTURE = range(5)  # up to LATE an event counts
 VERDICTS = ("full", "late", "duplicate", "too_old", "future")
 """What became of an event: its full effect; lifetime totals only; counted before; refused as older than the dedup
-horizon (bring history in with `engage import`); refused as too far in the future."""
+horizon (history belongs into a replay, before going live); refused as too far in the future."""
 
 _ZERO, _32, _LOW = np.uint64(0), np.uint64(32), np.uint64(0xFFFFFFFF)  # unsigned with signed would mix to float
 _FIRST_CAPACITY = 1 << 12

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from engine.errors import InputError
+
 PLUGINS_VARIABLE = "ENGAGE_PLUGINS"
 """Environment variable: path-separated Python files of the user's own signals, imported by the catalogues."""
 
@@ -26,8 +28,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def plugin_files() -> list[Path]:
-    """Return the user's plug-in files, in the order given."""
-    return [Path(name) for name in os.environ.get(PLUGINS_VARIABLE, "").split(os.pathsep) if name]
+    """Return the user's plug-in files, in the order given; `InputError` for one that is missing."""
+    files = [Path(name) for name in os.environ.get(PLUGINS_VARIABLE, "").split(os.pathsep) if name]
+    for file in files:
+        if not file.is_file():
+            raise InputError(PLUGINS_VARIABLE, repr(str(file)), "a Python file", "Correct the path, or take it out.")
+    return files
 
 
 def source_key() -> str:

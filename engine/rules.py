@@ -7,6 +7,7 @@ compiled code gets the same numbers as **one argument**, ``rules.record``, never
 from __future__ import annotations
 
 import functools
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,6 +58,8 @@ METRICS = ("longest_streak", "xp", "level", "active_days", "qualifying_days", "f
 """What an achievement may be earned by, besides ``total:<action>``; each is a field of the learner's record."""
 
 Count = Annotated[int, Field(ge=0)]
+Freezes = Annotated[int, Field(ge=0, le=100)]  # a learner's outcomes, one for each freeze, have to fit their buffer
+ActionXP = Annotated[int, Field(ge=0, le=100_000)]  # a day of every action at the highest cap fits the record's int32
 
 
 class _Strict(BaseModel):
@@ -74,7 +77,7 @@ class Limits(_Strict):
 class Action(_Strict):
     """What one action is worth and who may send it."""
 
-    xp: Count
+    xp: ActionXP
     cap: Annotated[int, Field(ge=1, le=DAY_COUNT_LIMIT)]
     kind: str
     qualifies: bool
@@ -87,7 +90,7 @@ class Level(_Strict):
 
     name: str
     xp: Count
-    freezes: Count = 0
+    freezes: Freezes = 0
     rewards: tuple[str, ...] = ()
 
 
@@ -96,7 +99,7 @@ class Streak(_Strict):
 
     milestones: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(max_length=MAX_MILESTONES)]
     freezes_at: tuple[int, ...]
-    most_freezes: Annotated[int, Field(ge=0, le=100)]
+    most_freezes: Freezes
     bridge_hours: Annotated[float, Field(ge=0, lt=24)]
 
 
@@ -170,7 +173,8 @@ def load(path: Path | None = None) -> Rules:
         data = _merge(data, _read(path))
     file = str(path or DEFAULT_FILE)
     try:
-        rules = Rules.model_validate(data)
+        # Strict, so that "5" and true are no numbers; as JSON, where even so a list may stand for a tuple.
+        rules = Rules.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         raise _explain(file, error) from None
     _check_consistency(file, rules)
@@ -193,13 +197,22 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explain(file: str, error: ValidationError) -> InputError:
-    first = error.errors()[0]
+    errors = error.errors()
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])  # a typo also lacks its key
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        tables: dict[str, type[BaseModel]] = {"limits": Limits, "streak": Streak, "actions": Action, "levels": Level}
+        tables: dict[str, type[BaseModel]] = {
+            "limits": Limits,
+            "streak": Streak,
+            "actions": Action,
+            "levels": Level,
+            "achievements": Achievement,
+            "bands": Band,
+        }
         model = tables.get(str(first["loc"][0]), Rules)
-        remedy = did_you_mean(str(first["loc"][-1]), model.model_fields)
-        return InputError(f"{file}: {key}", "an unknown key", "a key of the rules", remedy)
+        known = [field.alias or name for name, field in model.model_fields.items()]
+        got = f"an unknown key with value {first['input']!r}"
+        return InputError(f"{file}: {key}", got, "a key of the rules", did_you_mean(str(first["loc"][-1]), known))
     return InputError(f"{file}: {key}", repr(first["input"]), first["msg"], "See engine/rules.toml for every entry.")
 
 
@@ -217,7 +230,7 @@ def _check_consistency(file: str, rules: Rules) -> None:
     need(days == sorted(set(days)), "streak.milestones", days, "strictly rising days")
     for day in rules.streak.freezes_at:
         need(day in days, "streak.freezes_at", day, f"one of the milestones {days}")
-    starts = list(rules.band_starts)
+    starts = [band.from_ for band in rules.bands]
     need(starts == sorted(set(starts), reverse=True) and starts[-1] == 0, "bands.from", starts, "falling, down to 0")
     for badge in rules.achievements:
         known = [*METRICS, *(f"total:{name}" for name in rules.actions)]

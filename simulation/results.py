@@ -49,7 +49,7 @@ def key_figures(simulation: Simulation, arm: int) -> dict[str, float | None]:
             values = [at(series, metric, moment).value() for series in every] if known else []
             figures[f"{metric}_month{month}"] = _mean(values)
     last = [series.counts[-1].sum(axis=0) for series in every]
-    for metric in ("xp", "units", "completions", "streaks_alive", "freezes_used"):
+    for metric in ("xp", "units", "streaks_alive", "freezes_used"):
         figures[metric] = _mean([float(counts[METRICS.index(metric)]) for counts in last])
     for metric in METRICS:
         if metric.startswith("without_"):

@@ -1,4 +1,4 @@
-"""The oracle against stories worked out by hand from DESIGN.md section 5: whoever doubts it can check them on paper."""
+"""The oracle against stories worked out by hand from the rules: whoever doubts it can check them on paper."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import numpy as np
 from actors.ports import State
 
 _GENERATIONS = 2
+_NAMES = "names"  # in every file: the names of its arrays, since a damaged table of contents may leave some out
 _DAMAGE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What reading a damaged file may end with; `RuntimeError` where a damaged flag says "encrypted" or "patched"."""
 
@@ -35,7 +36,7 @@ class SnapshotFiles:
         final = self._directory / f"{sequence:012d}.npz"
         draft = final.with_suffix(".draft")
         with draft.open("wb") as file:
-            np.savez(file, allow_pickle=False, **state)
+            np.savez(file, allow_pickle=False, **state, **{_NAMES: np.array(sorted(state))})
             file.flush()
             os.fsync(file.fileno())
         draft.replace(final)
@@ -49,7 +50,9 @@ class SnapshotFiles:
                 continue
             try:
                 with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                    return int(file.stem), {name: arrays[name] for name in arrays.files}
+                    found = {name: arrays[name] for name in arrays.files}
+                if found.pop(_NAMES).tolist() == sorted(found):
+                    return int(file.stem), found
             except _DAMAGE:
                 continue  # torn or damaged: the generation before is older, but whole
         return None

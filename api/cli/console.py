@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +20,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from engine.errors import InputError
 
-console = Console()
-errors = Console(stderr=True)
+_PLAIN_WIDTH = 120  # columns where no terminal says otherwise
+console = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+errors = Console(stderr=True, width=None if sys.stderr.isatty() else _PLAIN_WIDTH)
 
 
 def say_error(text: str) -> None:

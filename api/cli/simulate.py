@@ -20,6 +20,7 @@ from simulation.metrics import CohortMeter
 from simulation.personas import Personas
 from simulation.population import load_population
 from simulation.response import load_responses
+from simulation.series import SHARES
 from simulation.world import SyntheticWorlds
 
 _PERSONAS = 10  # examples on the report's page
@@ -107,8 +108,8 @@ def _claims(verdicts: list[Verdict]) -> Table:
         colour = colours[verdict.verdict]
         table.add_row(
             verdict.text,
-            _level(verdict.control),
-            _level(verdict.treated),
+            _level(verdict.control, verdict.metric),
+            _level(verdict.treated, verdict.metric),
             _effect(verdict.effect, points) + interval,
             _effect(verdict.threshold, points),
             f"[{colour}]{verdict.verdict}[/]\n{verdict.reason}",
@@ -122,14 +123,14 @@ def _arms(simulation: harness.Simulation) -> Table:
     figures = [results.key_figures(simulation, place) for place in range(len(plan.arms))]
     for name in figures[0]:
         if any(arm[name] for arm in figures):
-            table.add_row(name, *(_level(arm[name]) for arm in figures))
+            table.add_row(name, *(_level(arm[name], name) for arm in figures))
     return table
 
 
-def _level(value: float | None) -> str:
+def _level(value: float | None, metric: str) -> str:
     if value is None:
         return "-"
-    return f"{value:.2%}" if value <= 1 else f"{value:,.0f}"
+    return f"{value:.2%}" if metric.startswith(SHARES) else f"{value:,.0f}"
 
 
 def _effect(value: float | None, points: bool) -> str:

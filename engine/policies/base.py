@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import json
 import pkgutil
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from engine.errors import InputError, did_you_mean
 
@@ -93,5 +95,11 @@ def make(name: str, params: dict[str, Any] | None = None) -> Policy:
     for key in params or {}:
         if key not in known:
             raise InputError(f"policy {name!r}", f"parameter {key!r}", "a parameter of it", did_you_mean(key, known))
-    policy: Policy = cls(**(params or {}))
+    try:
+        # Strict, so that "5" and true are no numbers; as JSON, where even so a list may stand for a tuple.
+        policy: Policy = TypeAdapter(cls).validate_json(json.dumps(params or {}, default=str), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"policy {name!r}: {key}", repr(first["input"]), first["msg"]) from None
     return policy

@@ -92,8 +92,8 @@ def catalogue() -> tuple[Signal, ...]:
         info.name for info in pkgutil.iter_modules(package.__path__) if info.name not in _NOT_FAMILIES
     ):
         importlib.import_module(f"engine.signals.{module}")
-    for file in plugin_files():
-        _import_file(f"engage_plugin_{file.stem}", file)
+    for place, file in enumerate(plugin_files()):  # the place, because two of them may have one name
+        _import_file(f"engage_plugin_{place}_{file.stem}", file)
     return tuple(_REGISTERED.values())
 
 
@@ -158,8 +158,8 @@ def _import_file(name: str, file: Path) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None or not file.exists():
-        raise InputError(str(file), "no such file", "a Python file")
+    if spec is None or spec.loader is None:
+        raise InputError(str(file), f"a file {file.suffix!r}", "a Python file, '.py'")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

@@ -27,11 +27,12 @@ LEARNERS, DAYS = 300, 40
 TYPES = catalogue()
 SCORER = ScoringActor(risk_model.load())
 POLICIES = {
-    "at_risk": {"from_risk": 30.0, "critical_from": 60.0},
-    "blast": {"kind": "personalised_content"},
-    "random": {"rate": 0.7},
+    "at_risk": make("at_risk", {"from_risk": 30.0, "critical_from": 60.0}),
+    "blast": make("blast", {"kind": "personalised_content"}),
+    "evening": make("blast", {"kind": "streak_warning"}),
+    "random": make("random", {"rate": 0.7}),
 }
-EVENING = catalogue().code("streak_warning")
+EVENING = TYPES.code("streak_warning")
 
 
 class Watching:
@@ -81,7 +82,7 @@ def rescore(loop: Loop, day: int) -> NDArray[Any]:
 @cache
 def days(policy: str) -> tuple[Day, ...]:
     """Live through some weeks with a policy."""
-    loop, world = Loop(RULES, make(policy, POLICIES[policy]), LEARNERS, MONDAY, stream=5), Watching(LEARNERS)
+    loop, world = Loop(RULES, POLICIES[policy], LEARNERS, MONDAY, stream=5), Watching(LEARNERS)
     seen, facts = [], np.zeros(0, OUTCOME)
     for day in range(MONDAY, MONDAY + DAYS):
         facts = np.concatenate([facts, rescore(loop, day)])
@@ -90,7 +91,17 @@ def days(policy: str) -> tuple[Day, ...]:
         result = simulated_day.run(loop, world, day)  # type: ignore[arg-type]  # state is not asked for
         check(loop.records)
         seen.append(
-            Day(day, world.first_minute, world.morning, world.evening, result, before, eligible, loop.records.copy(), kinds)
+            Day(
+                day,
+                world.first_minute,
+                world.morning,
+                world.evening,
+                result,
+                before,
+                eligible,
+                loop.records.copy(),
+                kinds,
+            )
         )
         facts = result.outcomes
     return tuple(seen)
@@ -161,21 +172,23 @@ def test_only_what_is_eligible_is_chosen_and_only_what_was_chosen_is_sent(policy
         np.testing.assert_array_equal(day.result.sent, sent)
         assert ((log["sent"] == log["chosen"]) | (log["sent"] == NO_MESSAGE)).all()
         number += len(chosen)
-    assert number > LEARNERS
+    assert number > 50
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_never_two_a_day_nor_more_than_the_cap_of_a_week(policy: str) -> None:
     sent = np.array([day.result.sent != NO_MESSAGE for day in days(policy)])
-    told = np.array([(day.morning.kinds != NO_MESSAGE).astype(int) + (day.evening.kinds != NO_MESSAGE) for day in days(policy)])
+    told = np.array(
+        [(day.morning.kinds != NO_MESSAGE).astype(int) + (day.evening.kinds != NO_MESSAGE) for day in days(policy)]
+    )
     np.testing.assert_array_equal(told, sent)  # the world got just these, each once
     of_seven_days = np.lib.stride_tricks.sliding_window_view(sent, 7, axis=0).sum(axis=-1)
     assert of_seven_days.max() <= TYPES.limits.per_week
     if policy == "random":
-        assert of_seven_days.max() == TYPES.limits.per_week  # the cap was reached, so it was tried
+        assert (of_seven_days == TYPES.limits.per_week).mean() > 0.1  # the cap was reached, so it was tried
 
 
-@pytest.mark.parametrize("policy", ["at_risk", "random"])
+@pytest.mark.parametrize("policy", ["evening", "random"])
 def test_what_waits_for_the_evening_goes_to_those_not_active_by_18(policy: str) -> None:
     late = too_late = 0
     for day in days(policy):
@@ -194,15 +207,15 @@ def test_what_waits_for_the_evening_goes_to_those_not_active_by_18(policy: str) 
 def test_channels_are_those_of_the_band_that_the_learner_allows(policy: str) -> None:
     by_band = {"critical": 1 | 2 | 4, "high": 2 | 4, "medium": 4, "low": 4}
     names = [*(band.name for band in RULES.bands), "low", "low"]
-    unreachable = 0
+    narrowed = 0
     for day in days(policy):
         bands = np.array([by_band[names[standing]] for standing in day.before["standing"]])
         for inbox in (day.morning, day.evening):
             reached = inbox.kinds != NO_MESSAGE
             np.testing.assert_array_equal(inbox.channels, bands & day.before["consent"])
             assert (inbox.channels[reached] > 0).all()
-        unreachable += int((inbox.channels == 0).sum())
-    assert unreachable > 0
+        narrowed += int((bands & ~day.before["consent"] != 0).sum())
+    assert narrowed > 100
 
 
 @pytest.mark.parametrize("policy", POLICIES)

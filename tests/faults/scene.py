@@ -61,6 +61,13 @@ def assert_same(got: Simulation, expected: Simulation) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+def told(array: Any) -> Any:
+    """Return all that an array says: type, shape and the bytes of each field, NaN included and padding not."""
+    if array.dtype.names:
+        return {name: told(array[name]) for name in array.dtype.names}
+    return array.dtype, array.shape, array.tobytes()
+
+
 def lines(log: Path) -> list[dict[str, int]]:
     """Return the day log: a line for each day that an actor applied; one that a kill has cut off is left out."""
     text = log.read_text() if log.exists() else ""

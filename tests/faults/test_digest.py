@@ -8,7 +8,6 @@ import os
 import signal
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import actors.ray_runtime
@@ -140,18 +139,3 @@ def test_an_actor_that_dies_while_it_saves(
     finally:
         runtime.stop()
     assert (tmp_path / "actor000" / "died").exists()
-
-
-def test_the_first_learners_of_a_larger_population_are_the_same(tmp_path: Path) -> None:
-    few, some = PLAN.with_overrides(learners=100), PLAN.with_overrides(learners=250)
-    layout = in_blocks(some.learners, actors=7)
-    _, alone = scene.on_one_actor(few, tmp_path / "few")
-    among = LocalRuntime(specs(layout, some), risk_model.load(), tmp_path / "some")
-    harness.simulate(some, layout, among)
-    for arm in (scene.CONTROL, scene.TREATED):
-        records = harness.records_of(among, layout, arm)[: few.learners]
-        for name in records.dtype.names or ():
-            if name != "learner":  # the row in its actor
-                np.testing.assert_array_equal(
-                    records[name], alone.ask(0, "records", arm)[name], err_msg=f"{name} in arm {arm}"
-                )

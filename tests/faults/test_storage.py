@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from actors.storage.snapshots import SnapshotFiles
 from engine.risk import model as risk_model
 from tests.conftest import ROOT
 from tests.faults import crashes
-from tests.faults.scene import PLAN, specs
+from tests.faults.scene import PLAN, specs, told
 
 ALL = 10**12  # before this message: every snapshot
 SMALL: State = {"numbers": np.arange(40, dtype="<i4"), "one": np.array(7)}
@@ -36,12 +35,8 @@ for sequence in (1, 2, 3):
 
 
 def same(got: State, expected: State) -> bool:
-    """Return whether names, types, shapes and bytes are the same, padding and NaN included."""
-
-    def told(state: State) -> dict[str, Any]:
-        return {name: (array.dtype, array.shape, array.tobytes()) for name, array in state.items()}
-
-    return told(got) == told(expected)
+    """Return whether two states are the same to the byte."""
+    return {name: told(array) for name, array in got.items()} == {name: told(array) for name, array in expected.items()}
 
 
 def actor(directory: Path) -> LearnerActor:

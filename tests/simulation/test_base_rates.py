@@ -1,4 +1,4 @@
-"""Base rates: what each population does with neither messages nor streak effects, against EVIDENCE section 2."""
+"""Base rates: what each population does with neither messages nor streak effects, against the data."""
 
 from functools import cache
 from itertools import pairwise
@@ -38,7 +38,7 @@ def _next_day_after_runs(active: NDArray[np.bool_], lengths: tuple[int, ...]) ->
 def test_negative_control_without_a_streak_effect_longer_runs_still_go_on_more_often(
     name: str, days: int, published: tuple[float, ...]
 ) -> None:
-    """EVIDENCE section 2: on platforms without streaks the gradient is selection and habit."""
+    """Measured: on platforms without streaks the gradient is selection and habit."""
     gradient = _next_day_after_runs(_days_active(name, 20_000, days), (1, 2, 3, 5, 7))
     assert all(later > earlier for earlier, later in pairwise(gradient))
     assert gradient == pytest.approx(published, abs=0.06)
@@ -57,7 +57,9 @@ def test_app_returns_as_on_the_365_platform() -> None:
 
 def test_courses_return_as_in_kdd_and_oulad() -> None:
     mooc = _days_active("free_mooc", 20_000, 30)
-    assert _after_first(mooc, 1) == pytest.approx(0.154, abs=0.015)  # of those whose day can be seen; EVIDENCE: .181
+    assert _after_first(mooc, 1) == pytest.approx(
+        0.154, abs=0.015
+    )  # of those whose day can be seen; over all of the data .181
     assert _after_first(mooc, 7) == pytest.approx(0.0885, abs=0.012)
     course = _days_active("paid_course", 20_000, 200)
     assert _after_first(course, 14) == pytest.approx(0.45, abs=0.04)
