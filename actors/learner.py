@@ -80,8 +80,7 @@ class Reply:
 
     Args:
         value: what the method returned.
-        durable: sequence number of the snapshot before the newest: messages up to it need not be kept for resending,
-            even if the newest turns out to be damaged.
+        durable: messages up to this one need not be kept for resending, even if the newest snapshot is damaged.
     """
 
     value: Any
@@ -103,19 +102,19 @@ class LearnerActor:
         self._store = store
         self._replication = 0
         self._sequence = 0
-        self._saved = 0
         self._durable = 0
         self._saved_at = time.monotonic()
         self._replies: dict[int, Any] = {}
         self._begin(0)
 
-    def apply(self, sequence: int, method: str, *args: Any) -> Reply:
+    def apply(self, sequence: int, method: str, *args: Any, answered: int = 0) -> Reply:
         """Apply the message with this sequence number.
 
         Args:
             sequence: one more than the last; an earlier one is a duplicate and answered as before.
             method: ``begin``, ``day``, ``ingest`` or ``close``.
             args: its arguments.
+            answered: the sender has had the answers to all messages up to this one.
 
         Raises:
             MessageGapError: a message is missing before this one, as in an actor that has just been restarted.
@@ -130,7 +129,7 @@ class LearnerActor:
         self._replies.pop(sequence - _REPLIES_KEPT, None)
         if time.monotonic() - self._saved_at >= self._spec.snapshot_s:
             self._store.save(sequence, self._state())
-            self._durable, self._saved = self._saved, sequence
+            self._durable = self._store.prune(answered)
             self._saved_at = time.monotonic()
         return Reply(value, self._durable)
 
@@ -144,7 +143,7 @@ class LearnerActor:
         else:
             self._sequence, state = found
             self._restore(state)
-        self._saved, self._durable = self._sequence, 0
+        self._durable = 0
         return self._sequence
 
     def process_id(self) -> int:

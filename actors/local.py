@@ -32,12 +32,9 @@ class LocalRuntime(Runtime):
     def _make(self, actor: int) -> LearnerActor:
         return LearnerActor(self._specs[actor], self._scorer, SnapshotFiles(self._directory / f"actor{actor:03d}"))
 
-    def _call(self, actor: int, sequence: int, method: str, args: tuple[Any, ...]) -> Any:
-        return self._query(actor, "apply", (sequence, method, *args))
-
-    def _query(self, actor: int, method: str, args: tuple[Any, ...]) -> Any:
+    def _query(self, actor: int, method: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         living = self._actors[actor]
-        return ActorLostError() if living is None else getattr(living, method)(*args)
+        return ActorLostError() if living is None else getattr(living, method)(*args, **named)
 
     def _wait(self, handle: Any) -> Any:
         if isinstance(handle, ActorLostError):

@@ -108,7 +108,15 @@ class Store(Protocol):
     """Where an actor keeps its snapshots."""
 
     def save(self, sequence: int, state: State) -> None:
-        """Keep a snapshot durably; the newest two generations stay."""
+        """Keep a snapshot durably."""
+        ...
+
+    def prune(self, answered: int) -> int:
+        """Drop what no recovery can need once all messages up to ``answered`` have been answered.
+
+        Returns:
+            number of the message up to which nothing need be resent, even if the newest snapshot is damaged.
+        """
         ...
 
     def load(self, before: int) -> tuple[int, State] | None:

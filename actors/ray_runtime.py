@@ -93,11 +93,8 @@ class RayRuntime(Runtime):
         """Return the process ids of the scoring pool."""
         return [int(ray.get(member.process_id.remote())) for member in self._members]
 
-    def _call(self, actor: int, sequence: int, method: str, args: tuple[Any, ...]) -> Any:
-        return self._query(actor, "apply", (sequence, method, *args))
-
-    def _query(self, actor: int, method: str, args: tuple[Any, ...]) -> Any:
-        return getattr(self._actors[actor], method).remote(*args)
+    def _query(self, actor: int, method: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        return getattr(self._actors[actor], method).remote(*args, **named)
 
     def _wait(self, handle: Any) -> Any:
         try:

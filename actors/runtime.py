@@ -60,7 +60,7 @@ class Runtime(ABC):
         """Send a message; it is applied in its turn. Ask `result` for the answer."""
         self._sequence[actor] += 1
         message = _Message(self._sequence[actor], method, args)
-        message.handle = self._call(actor, message.sequence, method, args)
+        self._hand_over(actor, message)
         self._kept[actor].append(message)
         return message
 
@@ -105,7 +105,7 @@ class Runtime(ABC):
         """Ask an actor something that changes nothing."""
         for _ in range(_MOST_RECOVERIES):
             try:
-                return self._wait(self._query(actor, method, args))
+                return self._wait(self._query(actor, method, args, {}))
             except ActorLostError:
                 self._recover(actor)
         raise EngageError(f"learner actor {actor}", f"{_MOST_RECOVERIES} deaths while asked for {method}", "an answer")
@@ -117,22 +117,28 @@ class Runtime(ABC):
     def _recover(self, actor: int) -> None:
         """Bring a restarted actor back to a snapshot and resend what came after, under the same numbers.
 
-        A snapshot holds the state after a message but not its answer. Where the actor died between the two, it goes back
-        to the snapshot before, so that the answer is found again.
+        A snapshot holds the state after a message but not its answer. Where the actor died between the two, it goes
+        back to the snapshot before, so that the answer is found again.
         """
         lost = [message.sequence for message in self._kept[actor] if not self._has_answer(message)]
         before = min(lost, default=self._sequence[actor] + 1)
         restored = self._restarted(actor, before)
         for message in self._kept[actor]:
             if message.sequence > restored:
-                message.handle = self._call(actor, message.sequence, message.method, message.args)
+                self._hand_over(actor, message)
+
+    def _hand_over(self, actor: int, message: _Message) -> None:
+        """Call the actor with a message, telling it up to which message all answers have come."""
+        waiting = next((kept.sequence for kept in self._kept[actor] if not kept.answered), message.sequence)
+        args = (message.sequence, message.method, *message.args)
+        message.handle = self._query(actor, "apply", args, {"answered": waiting - 1})
 
     def _restarted(self, actor: int, before: int) -> int:
         """Wait until the actor runs again and has gone back; return the number of its snapshot's message."""
         deadline = time.monotonic() + _RESTART_S
         while True:
             try:
-                return int(self._wait(self._query(actor, "recover", (before,))))
+                return int(self._wait(self._query(actor, "recover", (before,), {})))
             except ActorLostError:
                 if time.monotonic() > deadline:
                     got, expected = f"no restart within {_RESTART_S:g} s", "a running actor"
@@ -152,12 +158,8 @@ class Runtime(ABC):
         return True
 
     @abstractmethod
-    def _call(self, actor: int, sequence: int, method: str, args: tuple[Any, ...]) -> Any:
-        """Hand a message over; return a handle to wait for."""
-
-    @abstractmethod
-    def _query(self, actor: int, method: str, args: tuple[Any, ...]) -> Any:
-        """Hand a question over; return a handle to wait for."""
+    def _query(self, actor: int, method: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Call a method of the actor; return a handle to wait for."""
 
     @abstractmethod
     def _wait(self, handle: Any) -> Any:

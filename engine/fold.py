@@ -105,7 +105,10 @@ def add(r: Any, event: Any, late: bool, rules: Any) -> bool:
     else:
         r["open_first"][slot] = min(int(r["open_first"][slot]), since_midnight_ms)
         r["open_last"][slot] = max(int(r["open_last"][slot]), since_midnight_ms)
-    if int(rules["qualifies"][action]) != 0 and bitmaps.set_day(r["qualifying_bits"], day):
+    qualifies = int(rules["qualifies"][action]) != 0
+    if perfect and int(rules["qualifies"][int(rules["perfect_quiz"])]) != 0:
+        qualifies = True
+    if qualifies and bitmaps.set_day(r["qualifying_bits"], day):
         r["qualifying_days"] = int(r["qualifying_days"]) + 1
 
     _count(r, slot, action, rules)

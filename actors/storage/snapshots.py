@@ -32,7 +32,7 @@ class SnapshotFiles:
         directory.mkdir(parents=True, exist_ok=True)
 
     def save(self, sequence: int, state: State) -> None:
-        """Keep a snapshot durably, then drop generations before the last."""
+        """Keep a snapshot durably."""
         final = self._directory / f"{sequence:012d}.npz"
         draft = final.with_suffix(".draft")
         with draft.open("wb") as file:
@@ -40,8 +40,17 @@ class SnapshotFiles:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(final)
-        for old in self._newest_first()[_GENERATIONS:]:
+
+    def prune(self, answered: int) -> int:
+        """Drop what no recovery can need: all but the newest generations up to the last answered message.
+
+        Returns:
+            number of the oldest of these generations; 0 while there are fewer.
+        """
+        settled = [file for file in self._newest_first() if int(file.stem) <= answered]
+        for old in settled[_GENERATIONS:]:
             old.unlink()
+        return int(settled[_GENERATIONS - 1].stem) if len(settled) >= _GENERATIONS else 0
 
     def load(self, before: int) -> tuple[int, State] | None:
         """Return the newest whole snapshot of a message before this one with its sequence number, or None."""

@@ -69,6 +69,18 @@ def output_directory(out: Path | None) -> Path | None:
     return out
 
 
+def output_file(out: Path) -> Path:
+    """Return the output file, its directory made if need be, before any work is done.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    if out.is_dir():
+        raise InputError(f"--out {out}", "a directory", "the name of a file")
+    output_directory(out.parent)
+    return out
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file whole, keys sorted: equal content gives equal bytes."""
     draft = path.with_name(f".{path.name}.draft")

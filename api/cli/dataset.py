@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.console import console
+from api.cli.console import console, output_file
 from simulation import adapters
 from simulation.adapters import event_log
 
@@ -18,7 +18,9 @@ def dataset(
     out: Annotated[Path, typer.Option(help="Event log to write: .parquet, .csv or .ndjson")],
 ) -> None:
     """Turn a public data set into an event log that every other command reads."""
-    frame = adapters.adapter(name).convert(source_dir)
+    adapter = adapters.adapter(name)
+    event_log.format_of(output_file(out))
+    frame = adapter.convert(source_dir)
     event_log.write(frame, out)
     first, last = frame["occurred_at"].dt.date().min(), frame["occurred_at"].dt.date().max()
     learners = frame["learner_id"].n_unique()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from api.cli.console import console, progress
+from api.cli.console import console, output_file, progress
 from engine import rules as engine_rules
 from simulation import training
 
@@ -20,7 +20,7 @@ def train(
 ) -> None:
     """Fit a calibrated risk model on event logs and say how good it is on learners it has not seen."""
     with progress("training") as tick:
-        report = training.train(events, out, engine_rules.load(rules), tick)
+        report = training.train(events, output_file(out), engine_rules.load(rules), tick)
     figures = ("base_rate", "auc", "average_precision", "brier", "calibration_slope")
     table = Table("population", "learner-days", *figures, title="On learners held out")
     for name, row in report.items():

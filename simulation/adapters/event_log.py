@@ -76,7 +76,7 @@ def read(path: Path) -> pl.DataFrame:
     Raises:
         InputError: anything that is wrong with the file, its columns or a cell.
     """
-    raw = _read_raw(path, _format(path))
+    raw = _read_raw(path, format_of(path))
     if raw.frame.is_empty():
         raise InputError(str(path), "no events", "at least one row below the header")
     present = raw.frame.columns
@@ -109,7 +109,7 @@ def write(frame: pl.DataFrame, path: Path) -> None:
     Raises:
         InputError: the name has an unknown suffix.
     """
-    form = _format(path)
+    form = format_of(path)
     kept = [name for name in SCHEMA if name in REQUIRED or frame[name].null_count() < len(frame)]
     frame = frame.select(kept)
     part = path.with_name(path.name + ".part")
@@ -210,7 +210,12 @@ def _refuse(frame: pl.DataFrame, wrong: pl.Series, source: str, column: str, exp
         raise InputError(f"{source}: row {row + 1}: {column}", repr(frame[column][row]), expected, remedy)
 
 
-def _format(path: Path) -> str:
+def format_of(path: Path) -> str:
+    """Return the format that a file's name asks for: ``parquet``, ``csv`` or ``ndjson``.
+
+    Raises:
+        InputError: the name has an unknown suffix.
+    """
     packed = path.suffix == ".gz"
     suffix = Path(path.stem).suffix if packed else path.suffix
     if suffix not in FORMATS or (packed and FORMATS[suffix] == "parquet"):

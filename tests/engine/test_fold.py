@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import rules
 from engine.calendar import date_of, day_number, to_utc_ms, zone
-from engine.record import NEVER
+from engine.record import NEVER, OPEN_DAYS
 from tests.engine.histories import (
     FUTURE_MS,
     GRACE_MS,
@@ -64,7 +66,7 @@ def aged(acts: list[Act], luck: random.Random) -> list[Act]:
 
 
 @settings(max_examples=120)
-@given(st.sampled_from(STARTS), habits(["UTC"]), st.integers(0, 999), st.integers(0, 20))
+@given(st.sampled_from(STARTS), habits(["UTC"]), st.integers(0, 999), st.integers(-7, 20))
 def test_any_order_and_any_batches_give_the_same_record_and_equal_the_oracle(
     start: int, stretches: list[Habit], seed: int, rest: int
 ) -> None:
@@ -81,7 +83,7 @@ def test_any_order_and_any_batches_give_the_same_record_and_equal_the_oracle(
 
 
 @settings(max_examples=120)
-@given(st.sampled_from(STARTS), habits(ZONES), st.integers(0, 999), st.integers(0, 20))
+@given(st.sampled_from(STARTS), habits(ZONES), st.integers(0, 999), st.integers(-9, 20))
 def test_travellers_too(start: int, stretches: list[Habit], seed: int, rest: int) -> None:
     luck = random.Random(seed)
     acts = happened(start, stretches)
@@ -136,10 +138,18 @@ def test_the_day_by_day_job_equals_one_leap(stretches: list[Habit], days: int) -
 
 
 def test_a_day_older_than_the_open_ones_is_late_however_young_the_event() -> None:
-    life = lived(daily(0), 8)
+    life = lived(daily(0), OPEN_DAYS)
     assert life.fold(act(0, "lesson_complete", age_ms=6 * DAY_MS)) == ["late"]
     assert life.fold(act(1, "lesson_complete", age_ms=6 * DAY_MS)) == ["full"]
     life.has(late_events=1, xp=60, active_days=2)
+
+
+def test_a_perfect_quiz_makes_a_streak_day_where_others_do_not(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("[actions.quiz_complete]\nqualifies = false")
+    life = Life(with_rules=rules.load(own))
+    life.fold(act(0, "quiz_complete", 0.9), act(1, "quiz_complete", 1.0))
+    life.has(streak=1, active_days=2, qualifying_days=1)
 
 
 def test_registration_before_the_first_event_starts_the_clock() -> None:

@@ -13,7 +13,6 @@ from actors.directory import Directory, in_blocks
 from actors.learner import ActorSpec
 from actors.local import LocalRuntime
 from actors.ports import WorldMaker
-from actors.runtime import Runtime
 from engine import rules as engine_rules
 from engine.risk import model as risk_model
 from simulation import harness, scenario

@@ -13,7 +13,6 @@ import pytest
 import actors.ray_runtime
 from actors.directory import in_blocks
 from actors.local import LocalRuntime
-from actors.ray_cluster import Cluster
 from actors.ray_runtime import RayRuntime
 from engine.risk import model as risk_model
 from simulation import harness

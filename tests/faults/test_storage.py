@@ -75,11 +75,15 @@ def test_life_goes_on_from_a_snapshot_as_if_nothing_had_happened(tmp_path: Path)
     assert live(restored, 12 - restored.recover(ALL), 5) == expected
 
 
-def test_the_newest_two_generations_stay(tmp_path: Path) -> None:
+def test_two_generations_stay_and_all_that_is_not_answered(tmp_path: Path) -> None:
     files = SnapshotFiles(tmp_path)
     assert files.load(ALL) is None
     for sequence in (3, 8, 20, 1_000):
         files.save(sequence, {"numbers": np.arange(sequence)})
+    assert files.prune(answered=3) == 0, "one generation alone may be damaged: everything may be needed again"
+    assert files.prune(answered=20) == 8
+    assert sorted(int(file.stem) for file in tmp_path.iterdir()) == [8, 20, 1_000]
+    assert files.prune(answered=1_000) == 20
     assert sorted(file.name for file in tmp_path.iterdir()) == ["000000000020.npz", "000000001000.npz"]
     for before, expected in ((ALL, 1_000), (1_001, 1_000), (1_000, 20), (21, 20)):
         found = files.load(before)
