@@ -76,8 +76,8 @@ def add(r: Any, event: Any, late: bool, rules: Any) -> bool:
         rules: one row of `engine.rules.RULES`.
 
     Returns:
-        whether it had its full effect. An event in time whose local day is already sealed (its zone lies more than a
-        day behind the learner's today) is late, too.
+        whether it had its full effect. Were its local day sealed already, it would be late, too; the open days
+        have room for every day that is in time.
     """
     action = int(event["action"])
     day = int(event["day"])

@@ -1,6 +1,6 @@
 """One learner is one record: a row of the structured dtype `LEARNER`, every field with its unit and meaning here.
 
-A record has four parts. **Lifetime** counts add up in any order. **Open days** (today and the 7 before) hold each day's
+A record has four parts. **Lifetime** counts add up in any order. **Open days** (today and the 9 before) hold each day's
 counts, so that an event may arrive in any order within the grace. The **sealed** walk is the state of streak, freezes,
 XP and level at the end of the last day that can no longer change. The **view** is the same walk carried on over the
 open days, as of a day: a pure function of the other three.
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from engine.errors import EngageError
 from engine.rules import DAY_COUNT_LIMIT, MAX_ACTIONS, MAX_KINDS, MAX_MILESTONES
 
-OPEN_DAYS = 8
+OPEN_DAYS = 10
+"""Today and the 9 local days before. A grace of 7 x 24 hours needs no fewer: between zones 26 hours apart, over a clock
+change, with a client's clock 5 minutes ahead, what arrives in time may lie 9 local days back."""
 WORD_DAYS = 56  # days held by one word of a bitmap: eight weeks, and never the sign bit of an int64
 WORDS = 7  # 392 days: the last year and a little
 HALF_LIVES_DAYS = (1.0, 7.0, 28.0)
@@ -48,7 +50,7 @@ _FIELDS: dict[str, list[Field]] = {
     "identity": [
         ("learner", "<u4", (), "index", "row of the learner in its actor"),
         ("first_day", "<i4", (), "local day", "registration, or the first day seen"),
-        ("as_of", "<i4", (), "local day", "the learner's today; days up to as_of - 8 are sealed; NEVER = no day yet"),
+        ("as_of", "<i4", (), "local day", "the learner's today, the newest open day; NEVER = no day yet"),
     ],
     "lifetime": [
         ("totals", "<u4", (MAX_ACTIONS,), "events", "by action, late events included"),
@@ -76,7 +78,7 @@ _FIELDS: dict[str, list[Field]] = {
         ("decayed_day", "<i4", (), "local day", "last sealed active day"),
     ],
     "walk": [
-        ("sealed", WALK, (), "walk", "state at the end of day as_of - 8, which can no longer change"),
+        ("sealed", WALK, (), "walk", "state at the end of the last day before the open ones"),
         ("view", WALK, (), "walk", "state as of the day as_of, the open days walked"),
         ("xp_day", "<i4", (), "XP", "earned on the day as_of"),
         ("xp_week", "<i4", (), "XP", "earned in the ISO week of as_of"),

@@ -69,7 +69,7 @@ class _Strict(BaseModel):
 class Limits(_Strict):
     """How late, how long ago and how early an event may be."""
 
-    grace_days: Annotated[int, Field(ge=0, le=7)]  # the record holds today and the 7 days before open
+    grace_days: Annotated[int, Field(ge=0, le=7)]  # what `engine.record.OPEN_DAYS` has room for
     horizon_days: Annotated[int, Field(ge=1, le=365)]
     future_minutes: Count
 

@@ -49,6 +49,7 @@ def key_figures(simulation: Simulation, arm: int) -> dict[str, float | None]:
             values = [at(series, metric, moment).value() for series in every] if known else []
             figures[f"{metric}_month{month}"] = _mean(values)
     last = [series.counts[-1].sum(axis=0) for series in every]
+    figures["learners_completed"] = _mean([float(counts[METRICS.index("completions")]) for counts in last])
     for metric in ("xp", "units", "streaks_alive", "freezes_used"):
         figures[metric] = _mean([float(counts[METRICS.index(metric)]) for counts in last])
     for metric in METRICS:

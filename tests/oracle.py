@@ -1,4 +1,4 @@
-"""An independent oracle of the product's rules: plain Python from the written rules (docs/event-log.md) and the TOML file alone.
+"""An independent oracle of the rules: plain Python from their description (docs/event-log.md) and the TOML file alone.
 
 It imports nothing of ours and no NumPy, and it walks a learner's whole life day by day from the full list of events:
 no sealed part, no open days, no bit sets. What the engine computes incrementally has to equal this.

@@ -231,7 +231,7 @@ def _key_numbers(simulation: Simulation) -> list[tuple[str, list[Line]]]:
             [
                 each("XP a learner", "xp"),
                 each("Lessons done a learner", "units"),
-                each("Learners who completed a course by the last day", "completions", share=True),
+                each("Learners who completed a course by the last day", "learners_completed", share=True),
                 each("Learners with a streak on the last day", "streaks_alive", share=True),
                 each("Streak freezes used a learner", "freezes_used"),
             ],

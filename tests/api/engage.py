@@ -61,7 +61,7 @@ def _ended(code: int, out: str, err: str) -> Ended:
 
 def engage(*args: str | Path) -> Ended:
     """Run one command to its end."""
-    done = _python("from api.cli.main import main; main()", *map(str, args))
+    done = _python("import sys; from api.cli.main import main; sys.argv[0] = 'engage'; main()", *map(str, args))
     return _ended(done.returncode, done.stdout, done.stderr)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from simulation.scenario import FOLDER
-from tests.api.engage import Ended, engage, engage_all
+from tests.api.engage import Ended, engage, engage_all, engage_one_by_one
 
 Args = tuple[str | Path, ...]
 Case = tuple[Args, list[str]]
@@ -122,7 +122,7 @@ NAMES += [
 def refused(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Ended], dict[str, Case], Path]:
     folder = tmp_path_factory.mktemp("bad")
     every = cases(folder)
-    ended = engage_all([args for args, _ in every.values()])
+    ended = engage_one_by_one([args for args, _ in every.values()])
     return dict(zip(every, ended, strict=True)), every, folder / "outs"
 
 
@@ -144,15 +144,20 @@ def test_nothing_is_written(refused: tuple[dict[str, Ended], dict[str, Case], Pa
     assert [file for file in outs.rglob("*") if file.is_file()] == []
 
 
+def test_it_is_so_for_each_command_in_a_process_of_its_own(
+    refused: tuple[dict[str, Ended], dict[str, Case], Path],
+) -> None:
+    all_ended, every, _ = refused
+    names = ["log with an unknown action", "scenario with a misspelt key", "an unknown runtime", "training on nothing"]
+    assert engage_all([every[name][0] for name in names]) == [all_ended[name] for name in names]
+
+
 def test_an_output_directory_that_cannot_be_made(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
     outs = (file, file / "below")
-    for out, ended in zip(
-        outs,
-        engage_all([("simulate", "retention_claims", "--learners", "5", "--out", out) for out in outs]),
-        strict=True,
-    ):
+    commands = [("simulate", "retention_claims", "--learners", "5", "--out", out) for out in outs]
+    for out, ended in zip(outs, engage_one_by_one(commands), strict=True):
         assert ended.code == 2, ended
         assert f"--out {out}" in ended.err
         assert "a directory that can be made" in ended.err
