@@ -19,7 +19,7 @@ from engine.notifications.catalogue import catalogue
 from engine.outcomes import ACHIEVEMENT, LEVEL, MILESTONE, OUTCOME
 from engine.policies import make
 from engine.policies.base import NO_MESSAGE
-from engine.record import check
+from engine.record import OPEN_DAYS, check
 from engine.risk import model as risk_model
 from tests.simulation.worlds import MONDAY, RULES, make_world
 
@@ -152,7 +152,7 @@ def test_who_is_eligible_is_what_the_catalogue_says(policy: str) -> None:
                 life.active.add(day.number)
         # A message of the evening may bring someone whom the plan had left silent: the records know.
         for learner in np.flatnonzero(day.after["view"]["last_ms"] // 86_400_000 >= day.number - 1):
-            if (day.after["open_counts"][learner, day.number % 8] > 0).any():
+            if (day.after["open_counts"][learner, day.number % OPEN_DAYS] > 0).any():
                 lives[int(learner)].active.add(day.number)
     assert ever == set(TYPES.names)
 
