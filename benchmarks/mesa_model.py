@@ -20,7 +20,7 @@ _poisson = getattr(poisson, "py_func", poisson)
 _TOLERANCE = 0.1
 
 
-class Learner(mesa.Agent):  # type: ignore[misc]
+class Learner(mesa.Agent):  # type: ignore[misc]  # Mesa is not typed
     """One synthetic learner: starts, is active by the population's formula, learns, drops out, comes back, finishes."""
 
     def __init__(self, model: Course) -> None:
@@ -75,7 +75,7 @@ class Learner(mesa.Agent):  # type: ignore[misc]
             self.standing = "finished"
 
 
-class Course(mesa.Model):  # type: ignore[misc]
+class Course(mesa.Model):  # type: ignore[misc]  # Mesa is not typed
     """Many learners, day by day.
 
     Args:
