@@ -16,8 +16,6 @@ import os
 import secrets
 import shutil
 import socket
-import sysconfig
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,12 +24,12 @@ from typing import Any
 import ray
 
 from actors.directory import MOST_ACTORS
+from actors.surroundings import environment, private_dir, python_path
 from engine.errors import EngageError
 
 DISTRIBUTION = "engagement-engine"
 CLUSTER_MB = 610  # what an idle cluster itself takes, measured
 OBJECT_STORE_BYTES = 256 * 2**20  # messages stay under 96 KB: only models and matrices pass through it
-MAX_TEMP_DIR_BYTES = 25  # a socket's path ends at 107, and we and Ray add 82: engage-*/r/session_*/sockets/plasma_store
 LISTENERS = {
     "driver": "this process: answers its workers",
     "gcs_server": "the cluster's table of nodes and actors; the address to join",
@@ -102,7 +100,7 @@ class Cluster(contextlib.AbstractContextManager["Cluster"]):
             dashboard: start the dashboard too, on loopback behind the same token; needs ``ray[default]``.
             address: ``host:port`` of a cluster to join, of which this machine is a node; never from RAY_ADDRESS.
                 Its token is taken from RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH.
-            temp_dir: where to make the private directory, at most MAX_TEMP_DIR_BYTES long; default the system's.
+            temp_dir: where to make the private directory, a short path; default the system's.
             namespace: Ray namespace of named actors.
 
         Returns:
@@ -129,7 +127,7 @@ class Cluster(contextlib.AbstractContextManager["Cluster"]):
             threading.current_thread() is not threading.main_thread()
         ):  # Linux ends them with the thread that forked them
             raise EngageError("Ray must be started on the main thread", got=threading.current_thread().name)
-        self._base = base = _private_dir(temp_dir)
+        self._base = base = private_dir(temp_dir)
         atexit.register(self.stop)
         self.token_path = base / "token"
         self.token_path.touch(mode=0o600)
@@ -146,7 +144,7 @@ class Cluster(contextlib.AbstractContextManager["Cluster"]):
             "AUTOSCALER_METRIC_PORT": "-1",  # no ports for metrics: fixed numbers on which two clusters would collide
             "DASHBOARD_METRIC_PORT": "-1",
             "RAY_enable_metrics_collection": "1" if dashboard else "0",
-            "PYTHONPATH": _python_path(),
+            "PYTHONPATH": python_path(),
         }
         own = {"num_cpus": cpus, "num_gpus": 0, "include_dashboard": dashboard, "_temp_dir": str(base / "r")}
         with _ray_settings(env, loopback=True, head_home=home):
@@ -195,42 +193,6 @@ class Cluster(contextlib.AbstractContextManager["Cluster"]):
         self.stop()
 
 
-def _private_dir(temp_dir: Path | None) -> Path:
-    """Make the 0700 directory around everything: inside it Ray makes its own readable and writable for all."""
-    parent = Path(temp_dir or tempfile.gettempdir()).absolute()
-    size = len(os.fsencode(parent))
-    if size > MAX_TEMP_DIR_BYTES and temp_dir is None:
-        parent = Path("/tmp")  # noqa: S108 - only mkdtemp writes here
-    elif size > MAX_TEMP_DIR_BYTES:
-        expected = f"at most {MAX_TEMP_DIR_BYTES}, since the paths of sockets in it end at 107"
-        raise EngageError(f"temporary directory {parent}", got=f"{size} bytes", expected=expected)
-    parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="engage-", dir=parent))
-
-
-def _python_path() -> str | None:
-    """Return the PYTHONPATH with which workers find our packages: as it is where they are installed."""
-    root, path = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
-    installed = root in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
-    return path if installed else os.pathsep.join(filter(None, [path, root]))
-
-
-@contextlib.contextmanager
-def _environment(values: dict[str, str | None]) -> Iterator[None]:
-    """Set variables (None: unset); afterwards put the whole environment back, whatever Ray has set meanwhile."""
-    before = dict(os.environ)
-    try:
-        for name, value in values.items():
-            os.environ[name] = value or ""
-            if value is None:
-                del os.environ[name]
-        yield
-    finally:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update(before)
-
-
 @contextlib.contextmanager
 def _ray_settings(env: dict[str, str | None], *, loopback: bool, head_home: Path | None = None) -> Iterator[None]:
     """Hold environment and constants of Ray while it starts; its processes keep what they inherited.
@@ -241,12 +203,12 @@ def _ray_settings(env: dict[str, str | None], *, loopback: bool, head_home: Path
     kept = constants.ENABLE_RAY_CLUSTER, constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV, services.start_api_server
 
     def start_with_home(*args: Any, **kwargs: Any) -> Any:
-        with _environment({"HOME": str(head_home)}):  # only here: workers keep the user's, with its caches
+        with environment({"HOME": str(head_home)}):  # only here: workers keep the user's, with its caches
             return kept[2](*args, **kwargs)
 
     if loopback:  # "no clusters", meant for macOS: Ray then binds 127.0.0.1 and looks for no address of this machine
         env = {**env, constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0"}
-    with _environment(env):
+    with environment(env):
         try:
             constants.ENABLE_RAY_CLUSTER = kept[0] and not loopback
             constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False  # under `uv run` it would fetch packages for the workers
@@ -268,11 +230,22 @@ def _shut_down_own(base: Path) -> None:
             if str(base) in command or "ray_process_reaper" in command:
                 processes += [child, *child.children(recursive=True)]
     ray.shutdown()
-    left = psutil.wait_procs(processes, timeout=_STOP_S)[1]
-    for process in left:
+    for process in [process for process in processes if not _gone(process, _STOP_S)]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(left, timeout=_STOP_S)
+        _gone(process, _STOP_S)
+
+
+def _gone(process: Any, timeout_s: float) -> bool:
+    """Wait for a process to end; return whether it did."""
+    psutil = _ray._private.node.psutil
+    try:
+        process.wait(timeout_s)
+    except psutil.TimeoutExpired:
+        return False
+    except (psutil.Error, OSError):  # it ended while it was looked up
+        return not psutil.pid_exists(process.pid)
+    return True
 
 
 def _check_versions(address: str) -> None:

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 import ray
 
-from actors.ray_cluster import LISTENERS, MAX_TEMP_DIR_BYTES, MOST_ACTORS, Cluster, fits
+from actors.directory import MOST_ACTORS
+from actors.ray_cluster import LISTENERS, Cluster, fits
+from actors.surroundings import MAX_TEMP_DIR_BYTES
 from engine.errors import EngageError
 
 Watched = dict[str, tuple[subprocess.Popen[str], Path]]  # the run, and the file of what it tried
