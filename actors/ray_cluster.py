@@ -141,6 +141,7 @@ class Cluster(contextlib.AbstractContextManager["Cluster"]):
             "RAY_AUTH_TOKEN_PATH": str(self.token_path),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_REDIS_ADDRESS": None,
+            "RAY_worker_niceness": "0",  # the actors are the work itself; Ray would let everything else go first
             "AUTOSCALER_METRIC_PORT": "-1",  # no ports for metrics: fixed numbers on which two clusters would collide
             "DASHBOARD_METRIC_PORT": "-1",
             "RAY_enable_metrics_collection": "1" if dashboard else "0",
