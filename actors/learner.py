@@ -28,6 +28,7 @@ from engine.record import NEVER, canonical_bytes
 from engine.rules import Rules
 
 _REPLIES_KEPT = 256
+_WORK_PER_SAVE = 10
 
 
 class MessageGapError(EngageError):
@@ -58,7 +59,8 @@ class ActorSpec:
         worlds: makes each arm's world; None = live or replayed, events come from outside.
         meter: counts each simulated day.
         log: file to which a line is written for each day applied; None = no log.
-        snapshot_s: seconds of work after which a snapshot is due; 0 = after every message.
+        snapshot_s: seconds of work after which a snapshot is due; 0 = after every message. A large
+            actor works at least ten times as long as its last snapshot took.
     """
 
     number: int
@@ -103,7 +105,7 @@ class LearnerActor:
         self._replication = 0
         self._sequence = 0
         self._durable = 0
-        self._saved_at = time.monotonic()
+        self._snapshot_due = time.monotonic() + spec.snapshot_s
         self._replies: dict[int, Any] = {}
         self._begin(0)
 
@@ -127,10 +129,12 @@ class LearnerActor:
         self._sequence = sequence
         self._replies[sequence] = value
         self._replies.pop(sequence - _REPLIES_KEPT, None)
-        if time.monotonic() - self._saved_at >= self._spec.snapshot_s:
+        if time.monotonic() >= self._snapshot_due:
+            began = time.monotonic()
             self._store.save(sequence, self._state())
             self._durable = self._store.prune(answered)
-            self._saved_at = time.monotonic()
+            ended, pause_s = time.monotonic(), self._spec.snapshot_s
+            self._snapshot_due = ended + (max(pause_s, _WORK_PER_SAVE * (ended - began)) if pause_s else 0.0)
         return Reply(value, self._durable)
 
     def recover(self, before: int) -> int:

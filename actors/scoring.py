@@ -26,7 +26,7 @@ class ScoringActor:
 
     def score(self, matrix: NDArray[np.float64]) -> Scores:
         """Return (rows, 2): risk 0-100 and confidence 0-100, for signals in the catalogue's order."""
-        return self._model.score(np.ascontiguousarray(matrix[:, self._columns]))
+        return self._model.score(matrix.take(self._columns, axis=1))
 
     def version(self) -> str:
         """Return the model's version."""
