@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import pkgutil
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -154,11 +155,19 @@ def _generated() -> ModuleType:
     return _import_file("engage_generated_signals", file)
 
 
+class _AsItStands(importlib.machinery.SourceFileLoader):
+    """Reads a file anew: Python's own cache of bytecode would miss a change within the time stamp's resolution."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code of the file as it stands."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _import_file(name: str, file: Path) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
+    spec = importlib.util.spec_from_file_location(name, file, loader=_AsItStands(name, str(file)))
+    if spec is None or spec.loader is None or file.suffix != ".py":
         raise InputError(str(file), f"a file {file.suffix!r}", "a Python file, '.py'")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

@@ -1,4 +1,4 @@
-"""Rules as data: the defaults of DESIGN.md section 5, a user's own file, and what a wrong one is told."""
+"""Rules as data: the defaults, a user's own file, and what a wrong one is told."""
 
 from __future__ import annotations
 

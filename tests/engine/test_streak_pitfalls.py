@@ -1,4 +1,4 @@
-"""What users of other products reported about their streaks (EVIDENCE.md section 6): each a test that it is not so.
+"""What users of other products reported about their streaks: each a test that it is not so.
 
 The rim resolves the local day from zone and instant, as `at` does; from then on the stored day is a fact.
 """
