@@ -6,7 +6,7 @@
 #   make clean   remove caches and build products (results in runs/ and .venv stay)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean
+.PHONY: help run test check system-packages bench clean
 
 BIN := .venv/bin
 FLAGSHIP := retention_claims
@@ -23,8 +23,15 @@ help:
 run: .venv/.installed
 	$(BIN)/engage simulate scenarios/$(FLAGSHIP).toml --out runs/$(FLAGSHIP)
 
-test: check
+test: check system-packages
 	$(BIN)/pytest
+
+# One test draws the report in a browser; it is skipped, with a reason, where there is none.
+system-packages:
+	@command -v chromium >/dev/null 2>&1 || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && \
+	  { apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1; } || \
+	echo "No Chromium, and no right to install it: the test that needs it will be skipped."
 
 check: .venv/.installed-dev
 	$(BIN)/ruff check .
