@@ -85,6 +85,11 @@ def partition_of(learner_id: str) -> int:
     return hashlib.blake2b(learner_id.encode(), digest_size=1).digest()[0]
 
 
+def actor_of(learner_id: str, actors: int) -> int:
+    """Return the actor of a learner in the service: the partitions are dealt out in turn."""
+    return partition_of(learner_id) % actors
+
+
 def by_hash(learner_ids: Sequence[str], actors: int) -> Directory:
     """Return the layout of the service: 256 virtual partitions by a stable hash of the id, dealt out to the actors.
 
@@ -93,7 +98,7 @@ def by_hash(learner_ids: Sequence[str], actors: int) -> Directory:
     """
     if not 1 <= actors <= MOST_ACTORS:
         raise InputError("--actors", str(actors), f"1-{MOST_ACTORS}")
-    owner = np.array([partition_of(learner_id) % actors for learner_id in learner_ids], np.int64)
+    owner = np.array([actor_of(learner_id, actors) for learner_id in learner_ids], np.int64)
     row = np.empty(len(owner), np.int64)
     counts = []
     for actor in range(actors):

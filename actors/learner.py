@@ -6,25 +6,21 @@ was applied before is answered as before; a gap is refused; so after a death the
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from actors import simulated_day
-from actors.loop import Loop
-from actors.ports import Meter, Scorer, State, Store, World, WorldMaker
-from engine import chance, events
+from actors.cohort import Cohort
+from actors.erasure import without
+from actors.live import LiveLearners
+from actors.ports import Entry, Journal, Message, Meter, Scorer, Store, WorldMaker
+from engine import events
 from engine.calendar import MS_PER_DAY
 from engine.errors import EngageError
-from engine.policies import make
-from engine.record import NEVER, canonical_bytes
+from engine.record import NEVER
 from engine.rules import Rules
 
 _REPLIES_KEPT = 256
@@ -61,6 +57,8 @@ class ActorSpec:
         log: file to which a line is written for each day applied; None = no log.
         snapshot_s: seconds of work after which a snapshot is due; 0 = after every message. A large
             actor works at least ten times as long as its last snapshot took.
+        journal: makes each message durable before it is answered, in the service; None = the sender keeps them.
+        zone: IANA name of the zone of learners whose profile has none.
     """
 
     number: int
@@ -74,6 +72,8 @@ class ActorSpec:
     meter: Meter | None = None
     log: Path | None = None
     snapshot_s: float = 5.0
+    journal: Journal | None = None
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,11 @@ class Reply:
 
 
 class LearnerActor:
-    """Owns the records of its learners in every arm.
+    """Owns the records of its learners, and sees to it that each message counts once, whatever dies.
+
+    What the learners do is its tenant's: a `Cohort` of a simulation or replay, or the `LiveLearners` of the service. A
+    cohort's messages are kept by their sender until a snapshot holds them; live ones stand in the journal before they
+    are answered.
 
     Args:
         spec: what it is made from.
@@ -102,159 +106,171 @@ class LearnerActor:
         self._spec = spec
         self._scorer = scorer
         self._store = store
-        self._replication = 0
-        self._sequence = 0
-        self._durable = 0
+        self._journal = spec.journal
         self._snapshot_due = time.monotonic() + spec.snapshot_s
+        self._move_in()
+        self._ready = self._journal is None  # live learners are there once the journal has been read
+
+    def _move_in(self) -> None:
+        """Begin with nothing but what the spec says."""
+        live = self._journal is not None
+        self.tenant: Any = LiveLearners(self._spec, self._scorer) if live else Cohort(self._spec, self._scorer)
+        self._sequence = self._durable = self._saved = 0
         self._replies: dict[int, Any] = {}
-        self._begin(0)
 
     def apply(self, sequence: int, method: str, *args: Any, answered: int = 0) -> Reply:
         """Apply the message with this sequence number.
 
         Args:
             sequence: one more than the last; an earlier one is a duplicate and answered as before.
-            method: ``begin``, ``day``, ``ingest`` or ``close``.
+            method: of the tenant.
             args: its arguments.
             answered: the sender has had the answers to all messages up to this one.
 
         Raises:
             MessageGapError: a message is missing before this one, as in an actor that has just been restarted.
+            JournalError: it could not be made durable; it has not happened.
         """
+        self._must_have(sequence - 1)
         if sequence <= self._sequence:
-            return Reply(self._replies.get(sequence), self._durable)
-        if sequence != self._sequence + 1:
-            raise MessageGapError(f"learner actor {self._spec.number}", f"message {sequence}", f"{self._sequence + 1}")
-        value = getattr(self, f"_{method}")(*args)
+            return Reply(self._answered_before(sequence), self._durable)
+        if self._journal is not None:
+            value: Any = self._journalled(self._journal, sequence, method, args)
+            self._durable = sequence
+        else:
+            value = getattr(self.tenant, method)(*args)
+            self._replies[sequence] = value
+            self._replies.pop(sequence - _REPLIES_KEPT, None)
         self._sequence = sequence
-        self._replies[sequence] = value
-        self._replies.pop(sequence - _REPLIES_KEPT, None)
         if time.monotonic() >= self._snapshot_due:
-            began = time.monotonic()
-            self._store.save(sequence, self._state())
-            self._durable = self._store.prune(answered)
-            ended, pause_s = time.monotonic(), self._spec.snapshot_s
-            self._snapshot_due = ended + (max(pause_s, _WORK_PER_SAVE * (ended - began)) if pause_s else 0.0)
+            self._snapshot(answered)
         return Reply(value, self._durable)
 
+    def ask(self, answered: int, method: str, *args: Any) -> Any:
+        """Ask the tenant something that no message depends on.
+
+        Args:
+            answered: messages that the asker knows to be applied; the answer builds on all of them.
+            method: of the tenant.
+            args: its arguments.
+
+        Raises:
+            MessageGapError: this actor does not have them, as one that has just been restarted.
+        """
+        self._must_have(answered)
+        return getattr(self.tenant, method)(*args)
+
     def recover(self, before: int) -> int:
-        """Go back to the newest snapshot of a message before this one, or to the beginning; return its number."""
-        found = self._store.load(before)
-        self._replies.clear()
-        if found is None:
-            self._sequence = 0
-            self._begin(0)
-        else:
-            self._sequence, state = found
-            self._restore(state)
-        self._durable = 0
+        """Go back to what is durable.
+
+        Args:
+            before: number of the first message whose answer is missing.
+
+        Returns:
+            number of the last message that need not be sent again, below ``before``.
+        """
+        if self._journal is not None:
+            return min(self._replayed(self._journal), before - 1)
+        self._move_in()
+        self._load(before)
         return self._sequence
+
+    def checkpoint(self) -> int:
+        """Save a snapshot now, so that a recovery has less to replay; return the number of its message."""
+        if self._ready and self._sequence > self._saved:
+            self._snapshot(self._sequence)
+        return self._saved
 
     def process_id(self) -> int:
         """Return the id of the operating-system process it lives in."""
         return os.getpid()
 
-    def canonical(self, arm: int, rows: Any) -> bytes:
-        """Return the given records of an arm as the digest takes them."""
-        return canonical_bytes(self.loops[arm].records[np.asarray(rows)])
+    def _must_have(self, sequence: int) -> None:
+        if not self._ready or sequence > self._sequence:
+            got, expected = f"message {sequence + 1}", f"{self._sequence + 1}"
+            raise MessageGapError(f"learner actor {self._spec.number}", got, expected)
 
-    def records(self, arm: int, rows: Any = None) -> Any:
-        """Return a copy of the records of an arm, or of the given rows."""
-        chosen = self.loops[arm].records
-        return chosen.copy() if rows is None else chosen[np.asarray(rows)]
+    def _answered_before(self, sequence: int) -> Any:
+        if self._journal is None:
+            return self._replies.get(sequence)
+        entry = self._journal.entry(sequence)
+        return None if entry is None else entry.answer
 
-    def _begin(self, replication: int) -> None:
-        """Begin a replication: new learners, new worlds."""
-        spec = self._spec
-        self._replication = replication
-        stream = chance.stream(spec.seed, replication)
-        self.loops = [
-            Loop(spec.rules, make(arm.policy, arm.params), spec.count, spec.first_day, spec.first_learner, stream)
-            for arm in spec.arms
-        ]
-        self._worlds: list[World] = []
-        if spec.worlds is not None:
-            self._worlds = [
-                spec.worlds(replication, arm, spec.first_learner, spec.count) for arm in range(len(spec.arms))
-            ]
+    def _journalled(self, journal: Journal, sequence: int, method: str, args: tuple[Any, ...]) -> Any:
+        """Fold a message, then make it durable with what it brought; if that fails, nothing of it remains."""
+        message = self.tenant.resolve(method, *args)
+        try:
+            answer = self.tenant.fold(sequence, message)
+            journal.append(Entry(sequence, message, answer))
+            if message.kind == "erase":
+                self._erase_from(journal, sequence, message)
+        except BaseException:
+            self._ready = False  # the memory is ahead of the journal
+            raise
+        return answer
 
-    def _day(self, day: int) -> tuple[Any, list[Any]]:
-        """Run one simulated local day in every arm.
+    def _erase_from(self, journal: Journal, sequence: int, message: Message) -> None:
+        """Take what an erasure leaves in the journal and the snapshots out of them; doing it again does no harm."""
+        journal.rewrite(without(message.body["row"], message.body["learner"]))
+        self._store.forget(0)
+        self._store.save(sequence, self.tenant.state())
+        self._saved = sequence
 
-        Returns:
-            counts (arms, groups, metrics); in the first replication the decisions of each arm, else none.
-        """
-        counts, decisions = [], []
-        for arm, loop, _ in self._rescored(day):
-            result = simulated_day.run(loop, self._worlds[arm], day)
-            if self._spec.meter is not None:
-                counts.append(self._spec.meter.measure(day, loop.records, self._spec.first_learner, result.sent))
-            decisions.append(result.decisions if self._replication == 0 else result.decisions[:0])
-        self._write_log(day)
-        return np.stack(counts) if counts else None, decisions
+    def _replayed(self, journal: Journal) -> int:
+        """Take the journal over and build the state from it; return the number of its newest entry."""
+        self._ready = False
+        newest = journal.take()
+        self._move_in()
+        self._store.forget(newest)  # of another history, where a database was restored from a copy
+        self._load(newest + 1)
+        unfinished = []
+        for entry in journal.read(self._sequence):
+            self.tenant.fold(entry.sequence, entry.message)
+            self._sequence = entry.sequence
+            if entry.message.kind == "erase" and entry.message.body["learner"]:
+                unfinished.append(entry)
+        for entry in unfinished:
+            self._erase_from(journal, self._sequence, entry.message)
+        self._durable = self._sequence
+        self._ready = True
+        return self._sequence
 
-    def _ingest(self, frame: bytes) -> tuple[Any, Any]:
-        """Fold a frame of events; return the verdict of each, in the frame's order, and the outcomes."""
-        arrived = events.from_frame(frame)
-        order = np.lexsort((arrived["occurred_ms"], arrived["learner"]))
-        sorted_verdicts, found = self.loops[0].ingest(arrived[order])
-        verdicts = np.empty_like(sorted_verdicts)
-        verdicts[order] = sorted_verdicts
-        return verdicts, found
+    def _load(self, before: int) -> None:
+        found = self._store.load(before)
+        if found is not None:
+            self._sequence, state = found
+            self._saved = self._sequence
+            self.tenant.restore(state)
 
-    def _close(self, day: int) -> Any:
-        """Close every local day before ``day`` and rescore; return each arm's outcomes."""
-        return [found for _, _, found in self._rescored(day)]
-
-    def _rescored(self, day: int) -> Iterator[tuple[int, Loop, Any]]:
-        """Close and rescore arm by arm; yield (arm, loop, outcomes), the pool working on the next arms meanwhile."""
-        asked = []
-        for loop in self.loops:
-            found = loop.close(day)
-            rows, matrix = loop.signals()
-            asked.append((loop, found, rows, self._scorer.submit(matrix)))
-        for arm, (loop, found, rows, scores) in enumerate(asked):
-            loop.apply_scores(rows, scores())
-            yield arm, loop, found
-
-    def _write_log(self, day: int) -> None:
-        if self._spec.log is None:
-            return
-        line = {"actor": self._spec.number, "process": os.getpid(), "replication": self._replication, "day": day}
-        with self._spec.log.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-
-    def _state(self) -> State:
-        state: State = {"replication": np.array(self._replication)}
-        parts = [(f"loop{arm}", loop.state()) for arm, loop in enumerate(self.loops)]
-        parts += [(f"world{arm}", world.state()) for arm, world in enumerate(self._worlds)]
-        for prefix, arrays in parts:
-            state.update({f"{prefix}.{name}": array for name, array in arrays.items()})
-        return state
-
-    def _restore(self, state: State) -> None:
-        def part(prefix: str) -> State:
-            return {key.partition(".")[2]: array for key, array in state.items() if key.startswith(f"{prefix}.")}
-
-        self._begin(int(state["replication"]))
-        for arm, loop in enumerate(self.loops):
-            loop.restore(part(f"loop{arm}"))
-        for arm, world in enumerate(self._worlds):
-            world.restore(part(f"world{arm}"))
+    def _snapshot(self, answered: int) -> None:
+        began = time.monotonic()
+        self._store.save(self._sequence, self.tenant.state())
+        self._saved = self._sequence
+        durable = self._store.prune(answered)
+        self._durable = durable if self._journal is None else self._sequence
+        ended, pause_s = time.monotonic(), self._spec.snapshot_s
+        self._snapshot_due = ended + (max(pause_s, _WORK_PER_SAVE * (ended - began)) if pause_s else 0.0)
 
 
-def warm_up(spec: ActorSpec, scorer: Scorer, store: Store) -> None:
+def warm_up(spec: ActorSpec, scorer: Scorer) -> None:
     """Run one learner of this kind through a day, so that all compiled code is in the cache.
 
     Processes that start together would otherwise each compile it for themselves.
+
+    Args:
+        spec: of one of the actors.
+        scorer: turns signals into risk.
     """
+    spec = replace(spec, count=1, log=None, snapshot_s=math.inf, journal=None)
     days = (spec.first_day, spec.first_day + 1) if spec.worlds is not None else ()
-    actor = LearnerActor(replace(spec, count=1, log=None, snapshot_s=math.inf), scorer, store)
-    messages: list[tuple[Any, ...]] = [("day", day) for day in days]
-    if spec.worlds is None:
-        event = events.empty(1)
-        event["occurred_ms"] = event["arrived_ms"] = MS_PER_DAY
-        event["day"] = 1
-        messages = [("ingest", events.to_frame(event)), ("close", 2)]
-    for sequence, (method, *args) in enumerate(messages, start=1):
-        actor.apply(sequence, method, *args)
+    cohort = Cohort(spec, scorer)
+    for day in days:
+        cohort.day(day)
+    if days:
+        return
+    event = events.empty(1)
+    event["occurred_ms"] = event["arrived_ms"] = MS_PER_DAY
+    event["day"] = 1
+    cohort.ingest(events.to_frame(event))
+    cohort.close(2)
+    cohort.loops[0].receive(event, 0)

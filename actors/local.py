@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.learner import ActorSpec, LearnerActor
+from actors.learner import ActorSpec, LearnerActor, MessageGapError
 from actors.runtime import ActorLostError, Runtime
 from actors.scoring import DirectScorer, ScoringActor
 from actors.storage.snapshots import SnapshotFiles
+from engine.errors import EngageError
 from engine.risk.model import RiskModel
 
 
@@ -33,11 +34,19 @@ class LocalRuntime(Runtime):
         return LearnerActor(self._specs[actor], self._scorer, SnapshotFiles(self._directory / f"actor{actor:03d}"))
 
     def _query(self, actor: int, method: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        living = self._actors[actor]
-        return ActorLostError() if living is None else getattr(living, method)(*args, **named)
+        with self._locks[actor]:  # one message at a time, as in a process of its own
+            living = self._actors[actor]
+            if living is None:
+                return ActorLostError()
+            try:
+                return getattr(living, method)(*args, **named)
+            except EngageError as error:
+                return error
 
     def _wait(self, handle: Any) -> Any:
-        if isinstance(handle, ActorLostError):
+        if isinstance(handle, MessageGapError):
+            raise ActorLostError from handle
+        if isinstance(handle, (ActorLostError, EngageError)):
             raise handle
         return handle
 

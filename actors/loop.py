@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.ports import Inbox, State
-from engine import batch, outcomes
-from engine.arrival import SeenIds
+from engine import batch, outcomes, receipts
+from engine.arrival import SEEN, SeenIds
 from engine.events import Events
 from engine.notifications import catalogue as notifications
 from engine.policies import Context, Decision, Policy
@@ -23,7 +23,7 @@ from engine.rules import Rules
 from engine.signals import compute
 
 _OUTCOME_ROWS = 4 * outcomes.MARGIN
-_NO_IDS = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
+_NO_IDS = np.zeros(0, SEEN)
 
 
 class Loop:
@@ -43,13 +43,28 @@ class Loop:
     ) -> None:
         self.rules = rules
         self.policy = policy
-        self.records = new_records(count, first_day)
+        self._room = self.records = new_records(count, first_day)
         self.seen = SeenIds()
-        self._learners = np.arange(first_learner, first_learner + count)
+        self._first_day, self._first_learner = first_day, first_learner
         self._stream = stream
         self._triggers = np.zeros(count, np.uint8)
         self._before = outcomes.scratch()
         self._buffer = np.zeros(_OUTCOME_ROWS, outcomes.OUTCOME)
+
+    def grow(self, count: int) -> None:
+        """Take in learners who are new, up to ``count`` in all."""
+        if count > len(self._room):
+            room = new_records(max(64, 2 * count), self._first_day)
+            room[: len(self.records)] = self.records
+            self._room = room
+        self._triggers = np.concatenate([self._triggers, np.zeros(count - len(self.records), np.uint8)])
+        self.records = self._room[:count]
+
+    def forget(self, row: int) -> None:
+        """Make a learner one who has done nothing."""
+        self.records[row] = new_records(1, self._first_day)[0]
+        self.records["learner"][row] = row
+        self._triggers[row] = 0
 
     def ingest(self, events: Events, *, trusted: bool = False) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """Fold a batch that is sorted by learner and time.
@@ -61,27 +76,56 @@ class Loop:
         Returns:
             a code of `engine.arrival.VERDICTS` for each event; the outcomes.
         """
-        keys, times = _NO_IDS
-        if not trusted and len(events):
-            oldest_ms = int(events["arrived_ms"].min()) - int(self.rules.record["horizon_ms"])
-            self.seen.reserve(len(events), oldest_ms)
-            keys, times = self.seen.keys, self.seen.times
+        seen = _NO_IDS if trusted else self._room_for(events)
         verdicts = np.zeros(len(events), np.uint8)
 
         def fold(start: int, out: NDArray[Any]) -> tuple[int, int]:
             return batch.fold_batch(
-                self.records, events, start, self.rules.record, keys, times, verdicts, self._before, out, 0
+                self.records, events, start, self.rules.record, seen, verdicts, self._before, out, 0
             )
 
         return verdicts, self._collect(fold, len(events))
 
-    def close(self, day: int) -> NDArray[Any]:
-        """Move everyone's today on to ``day``, by the clock alone; return the outcomes.
+    def receive(self, events: Events, here: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Fold events one by one, in the order given.
+
+        Args:
+            events: rows of `EVENT`.
+            here: place of the first one, unique among all that this loop ever receives.
+
+        Returns:
+            a row of `engine.receipts.RECEIPT` for each event; the outcomes.
+        """
+        seen = self._room_for(events)
+        got = np.zeros(len(events), receipts.RECEIPT)
+
+        def fold(start: int, out: NDArray[Any]) -> tuple[int, int]:
+            return receipts.fold_each(
+                self.records, events, start, self.rules.record, seen, here, got, self._before, out, 0
+            )
+
+        found = self._collect(fold, len(events))
+        self.note_triggers(found)
+        return got, found
+
+    def _room_for(self, events: Events) -> NDArray[Any]:
+        """Return the table of event ids with room for a batch."""
+        if len(events):
+            oldest_ms = int(events["arrived_ms"].min()) - int(self.rules.record["horizon_ms"])
+            self.seen.reserve(len(events), oldest_ms)
+        return self.seen.table
+
+    def close(self, day: int | NDArray[np.int32]) -> NDArray[Any]:
+        """Move today on to ``day``, by the clock alone; return the outcomes.
 
         Outcomes since the last close become the triggers of today's notifications.
+
+        Args:
+            day: local day, of all learners or of each.
         """
+        days = np.full(len(self.records), day, np.int32)
         found = self._collect(
-            lambda start, out: batch.close_day(self.records, day, start, self.rules.record, self._before, out, 0),
+            lambda start, out: batch.close_day(self.records, days, start, self.rules.record, self._before, out, 0),
             len(self.records),
         )
         self.note_triggers(found)
@@ -99,32 +143,53 @@ class Loop:
             parts.append(self._buffer[:used].copy())
         return np.concatenate(parts) if parts else self._buffer[:0].copy()
 
-    def signals(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the rows that are scored (an active day, fewer than 14 silent days) and their signals."""
-        current = standings(self.records, np.zeros(len(self.records)), self.rules)
-        rows = np.flatnonzero(current < len(self.rules.bands))
+    def signals(self, among: NDArray[np.int64] | None = None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the rows that are scored (an active day, fewer than 14 silent days) and their signals.
+
+        Args:
+            among: rows to look at; None = all.
+        """
+        chosen = self.records if among is None else self.records[among]
+        scored = np.flatnonzero(standings(chosen, np.zeros(len(chosen)), self.rules) < len(self.rules.bands))
+        rows = scored if among is None else among[scored]
         return rows, compute(self.records, rows)
 
-    def apply_scores(self, rows: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
-        """Enter fresh risk and confidence; everyone else has none."""
-        risk = np.full(len(self.records), np.nan)
-        confidence = np.full(len(self.records), np.nan)
-        risk[rows], confidence[rows] = scores[:, 0], scores[:, 1]
-        self.records["risk"], self.records["confidence"] = risk, confidence
-        self.records["standing"] = standings(self.records, risk, self.rules)
+    def apply_scores(
+        self, rows: NDArray[np.int64], scores: NDArray[np.float64], among: NDArray[np.int64] | None = None
+    ) -> None:
+        """Enter fresh risk and confidence.
 
-    def eligible(self, day: int) -> NDArray[np.uint8]:
-        """Return the notification types that each learner may be sent on ``day``, as bits."""
+        Args:
+            rows: as `signals` returned them.
+            scores: theirs.
+            among: the rows that `signals` was asked for; those of them that are not scored have no risk.
+        """
+        chosen = slice(None) if among is None else among
+        for name, column in (("risk", 0), ("confidence", 1)):
+            self.records[name][chosen] = np.nan
+            self.records[name][rows] = scores[:, column]
+        self.records["standing"][chosen] = standings(self.records[chosen], self.records["risk"][chosen], self.rules)
+
+    def eligible(self, day: int, among: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+        """Return the notification types that each learner, or each of some, may be sent on ``day``, as bits."""
         kinds = notifications.catalogue()
-        out = np.zeros(len(self.records), np.uint8)
-        notifications.eligible(self.records, day, kinds.gates, kinds.limits.per_week, self._triggers, out)
+        chosen, triggers = self.records, self._triggers
+        if among is not None:
+            chosen, triggers = chosen[among], triggers[among]
+        out = np.zeros(len(chosen), np.uint8)
+        notifications.eligible(chosen, day, kinds.gates, kinds.limits.per_week, triggers, out)
         return out
+
+    def triggers_of(self, row: int) -> int:
+        """Return what may set off a notification of a learner, as bits of `notifications.TRIGGERS`."""
+        return int(self._triggers[row])
 
     def decide(self, day: int) -> tuple[Context, Decision]:
         """Ask the policy about everyone, on the signals at local midnight; the triggers are used up."""
         eligible = self.eligible(day)
+        learners = np.arange(self._first_learner, self._first_learner + len(self.records))
         context = Context(
-            day, self._learners, self.records["risk"].copy(), self.records["standing"].copy(), eligible, self._stream
+            day, learners, self.records["risk"].copy(), self.records["standing"].copy(), eligible, self._stream
         )
         decision = self.policy.decide(context)
         self._triggers[:] = 0
@@ -145,13 +210,12 @@ class Loop:
         """Return all state as named arrays."""
         return {
             "records": self.records,
-            "seen_keys": self.seen.keys,
-            "seen_times": self.seen.times,
+            "seen": self.seen.table,
             "triggers": self._triggers,
         }
 
     def restore(self, state: State) -> None:
         """Take the state back."""
-        self.records = state["records"].copy()
-        self.seen.take(state["seen_keys"].copy(), state["seen_times"].copy())
+        self._room = self.records = state["records"].copy()
+        self.seen.take(state["seen"].copy())
         self._triggers = state["triggers"].copy()

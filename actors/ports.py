@@ -5,13 +5,14 @@ The loop is the same live and simulated; these few interfaces are all that diffe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import EngageError
 from engine.events import Events
 from engine.record import Records
 
@@ -93,10 +94,22 @@ Scores = NDArray[np.float64]
 """(rows, 2): risk 0-100 and confidence 0-100."""
 
 
+class Pending(Protocol):
+    """Scores that have been asked for."""
+
+    def ready(self) -> bool:
+        """Return whether calling it would not wait."""
+        ...
+
+    def __call__(self) -> Scores:
+        """Wait for the scores and return them."""
+        ...
+
+
 class Scorer(Protocol):
     """Turns signals into risk; in production a pool of scoring actors."""
 
-    def submit(self, matrix: NDArray[np.float64]) -> Callable[[], Scores]:
+    def submit(self, matrix: NDArray[np.float64]) -> Pending:
         """Hand signals over; return what waits for their scores, so that the caller can work on meanwhile.
 
         A row's score never depends on the other rows.
@@ -119,6 +132,101 @@ class Store(Protocol):
         """
         ...
 
+    def forget(self, after: int) -> None:
+        """Drop every snapshot of a message after this one."""
+        ...
+
     def load(self, before: int) -> tuple[int, State] | None:
         """Return the newest whole snapshot of a message before this one with its sequence number, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a live actor is asked to apply, or what that brought: names and numbers for people, rows for machines.
+
+    Args:
+        kind: what it is, such as ``events`` or ``profile``.
+        body: anything JSON can say.
+        frame: rows of a structured dtype, as bytes; which dtype follows from the kind.
+    """
+
+    kind: str
+    body: dict[str, Any] = field(default_factory=dict)
+    frame: bytes = b""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a journal: a message under its number, with what it brought.
+
+    Args:
+        sequence: number of the message in its log, from 1 without gaps.
+        message: all that applying it again needs.
+        answer: what was answered; outcomes stand here, so they become durable in the transaction of their cause.
+    """
+
+    sequence: int
+    message: Message
+    answer: Message
+
+
+class FencedError(EngageError):
+    """Another holder has taken the log over; this one must stop."""
+
+
+class JournalError(EngageError):
+    """The journal cannot be written or read at present (no room, no connection); nothing was half-done."""
+
+
+class CorruptJournalError(EngageError):
+    """A journalled entry is not what was written; going on would build on wrong state."""
+
+
+class Journal(Protocol):
+    """The durable log of one actor. Acknowledged = appended; whoever has taken it last may append."""
+
+    def take(self) -> int:
+        """Take the log over, fencing every older holder.
+
+        Returns:
+            number of the newest entry, 0 = none.
+
+        Raises:
+            JournalError: it cannot be reached.
+        """
+        ...
+
+    def append(self, entry: Entry) -> None:
+        """Make an entry durable; on return it is committed.
+
+        Appending the very same entry again, after an answer was lost, succeeds without effect.
+
+        Raises:
+            FencedError: another holder has taken the log since.
+            JournalError: not written, after bounded retries.
+        """
+        ...
+
+    def read(self, after: int) -> Iterator[Entry]:
+        """Yield the entries after this number, in order.
+
+        Raises:
+            CorruptJournalError: a checksum is wrong or a number is missing.
+        """
+        ...
+
+    def entry(self, sequence: int) -> Entry | None:
+        """Return one entry, None = there is none of that number."""
+        ...
+
+    def rewrite(self, change: Callable[[Entry], Entry | None]) -> int:
+        """Replace entries, all in one transaction: the erasure of a learner is the one cause there is.
+
+        Args:
+            change: returns the new entry of the same number, or None to leave it as it stands.
+
+        Returns:
+            number of entries replaced.
+        """
         ...

@@ -10,7 +10,8 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from ray.exceptions import RayActorError, RayTaskError
 
 from actors.learner import ActorSpec, LearnerActor, MessageGapError
-from actors.ports import Scores
+from actors.ports import Pending, Scores
 from actors.runtime import ActorLostError, Runtime
 from actors.scoring import ScoringActor
 from actors.storage.snapshots import SnapshotFiles
@@ -40,6 +41,20 @@ _BLOCK_ROWS = 16_384
 """Rows scored by one call: 4 MB of 31 signals, well beyond Ray's slow sizes around 100 KB and small in its store."""
 
 
+@dataclass(frozen=True)
+class _Blocks:
+    """Blocks of rows at the pool."""
+
+    answers: list[Any]
+
+    def ready(self) -> bool:
+        done, _ = ray.wait(self.answers, num_returns=len(self.answers), timeout=0)
+        return len(done) == len(self.answers)
+
+    def __call__(self) -> Scores:
+        return np.concatenate(ray.get(self.answers))
+
+
 class ScoringPool:
     """The scoring pool as a learner actor sees it: blocks of rows, dealt out to the members in turn.
 
@@ -53,7 +68,7 @@ class ScoringPool:
         self._turn = first
         self._handles: list[Any] = []
 
-    def submit(self, matrix: NDArray[np.float64]) -> Callable[[], Scores]:
+    def submit(self, matrix: NDArray[np.float64]) -> Pending:
         """Hand out the blocks; a row's score does not depend on its block."""
         if not self._handles:
             self._handles = [ray.get_actor(name) for name in self._names]
@@ -62,7 +77,7 @@ class ScoringPool:
             member = self._handles[self._turn % len(self._handles)]
             blocks.append(member.score.remote(matrix[start : start + _BLOCK_ROWS]))
             self._turn += 1
-        return lambda: np.concatenate(ray.get(blocks))
+        return _Blocks(blocks)
 
 
 class RayRuntime(Runtime):
@@ -114,7 +129,7 @@ class RayRuntime(Runtime):
 
     def kill(self, actor: int) -> None:
         """Send SIGKILL to the actor's process."""
-        process_id = int(self.ask(actor, "process_id"))
+        process_id = self._process_id(actor)
         with contextlib.suppress(ProcessLookupError):
             os.kill(process_id, signal.SIGKILL)
 

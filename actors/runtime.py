@@ -5,10 +5,11 @@ A runtime differs only in how an actor is started, called, waited for and killed
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from actors.learner import Reply
 from engine.errors import EngageError
 
 _MOST_RECOVERIES = 5
+_FOR_EVER = 1 << 62  # a number no message reaches
 _RESTART_S = 120.0  # a process starts in a second; on a machine that is busy or compiles, in many more
 
 
@@ -51,17 +53,21 @@ class Runtime(ABC):
 
     def __init__(self, actors: int) -> None:
         self._sequence = [0] * actors
+        self._answered = [0] * actors  # up to here every reader may count on
         self._kept: list[deque[_Message]] = [deque() for _ in range(actors)]
+        self._attached = [False] * actors
+        self._locks = [threading.RLock() for _ in range(actors)]  # readers may find an actor dead while a sender does
 
     def __len__(self) -> int:
         return len(self._sequence)
 
     def send(self, actor: int, method: str, *args: Any) -> _Message:
         """Send a message; it is applied in its turn. Ask `result` for the answer."""
-        self._sequence[actor] += 1
-        message = _Message(self._sequence[actor], method, args)
-        self._hand_over(actor, message)
-        self._kept[actor].append(message)
+        with self._locks[actor]:
+            self._sequence[actor] += 1
+            message = _Message(self._sequence[actor], method, args)
+            self._hand_over(actor, message)
+            self._kept[actor].append(message)
         return message
 
     def result(self, actor: int, message: _Message) -> Any:
@@ -77,6 +83,7 @@ class Runtime(ABC):
                 self._recover(actor)
                 continue
             message.answered = True
+            self._answered[actor] = message.sequence
             kept = self._kept[actor]
             while kept and kept[0].answered and kept[0].sequence <= reply.durable:
                 kept.popleft()
@@ -101,18 +108,56 @@ class Runtime(ABC):
             first, owner, message = waiting.popleft()
             yield first, self.result(owner, message)
 
+    def deliver(self, actor: int, method: str, *args: Any) -> tuple[int, Any]:
+        """Send a message to an actor with a journal and wait for its answer, with no other outstanding.
+
+        Returns:
+            the message's number; its answer.
+
+        Raises:
+            EngageError: the message was refused or could not be made durable. In doubt whether it was, the next one
+                begins by asking the journal.
+        """
+        if not self._attached[actor]:
+            self.attach(actor)
+        try:
+            message = self.send(actor, method, *args)
+            return message.sequence, self.result(actor, message)
+        except EngageError:
+            self._attached[actor] = False
+            raise
+
+    def attach(self, actor: int) -> int:
+        """Take up the numbering where the actor's journal ends; return the number of its newest entry."""
+        with self._locks[actor]:
+            self._kept[actor].clear()
+            newest = self._restarted(actor, _FOR_EVER)
+            self._sequence[actor] = self._answered[actor] = newest
+            self._attached[actor] = True
+        return newest
+
     def ask(self, actor: int, method: str, *args: Any) -> Any:
-        """Ask an actor something that changes nothing."""
-        for _ in range(_MOST_RECOVERIES):
-            try:
-                return self._wait(self._query(actor, method, args, {}))
-            except ActorLostError:
-                self._recover(actor)
-        raise EngageError(f"learner actor {actor}", f"{_MOST_RECOVERIES} deaths while asked for {method}", "an answer")
+        """Ask an actor's tenant something that no message depends on; the answer builds on all that was answered."""
+        return self._asked(actor, "ask", lambda: (self._answered[actor], method, *args))
+
+    def checkpoint(self, actor: int) -> int:
+        """Let an actor save a snapshot now; return the number of its message."""
+        return int(self._asked(actor, "checkpoint", tuple))
 
     def actors(self) -> list[ActorInfo]:
         """Return every actor with its process id."""
-        return [ActorInfo(actor, int(self.ask(actor, "process_id"))) for actor in range(len(self))]
+        return [ActorInfo(actor, self._process_id(actor)) for actor in range(len(self))]
+
+    def _process_id(self, actor: int) -> int:
+        return int(self._asked(actor, "process_id", tuple))
+
+    def _asked(self, actor: int, method: str, args: Callable[[], tuple[Any, ...]]) -> Any:
+        for _ in range(_MOST_RECOVERIES):
+            try:
+                return self._wait(self._query(actor, method, args(), {}))
+            except ActorLostError:
+                self._recover(actor)
+        raise EngageError(f"learner actor {actor}", f"{_MOST_RECOVERIES} deaths while asked for {method}", "an answer")
 
     def _recover(self, actor: int) -> None:
         """Bring a restarted actor back to a snapshot and resend what came after, under the same numbers.
@@ -120,12 +165,13 @@ class Runtime(ABC):
         A snapshot holds the state after a message but not its answer. Where the actor died between the two, it goes
         back to the snapshot before, so that the answer is found again.
         """
-        lost = [message.sequence for message in self._kept[actor] if not self._has_answer(message)]
-        before = min(lost, default=self._sequence[actor] + 1)
-        restored = self._restarted(actor, before)
-        for message in self._kept[actor]:
-            if message.sequence > restored:
-                self._hand_over(actor, message)
+        with self._locks[actor]:
+            lost = [message.sequence for message in self._kept[actor] if not self._has_answer(message)]
+            before = min(lost, default=self._sequence[actor] + 1)
+            restored = self._restarted(actor, before)
+            for message in self._kept[actor]:
+                if message.sequence > restored:
+                    self._hand_over(actor, message)
 
     def _hand_over(self, actor: int, message: _Message) -> None:
         """Call the actor with a message, telling it up to which message all answers have come."""

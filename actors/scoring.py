@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.ports import Scores
+from actors.ports import Pending, Scores
 from engine.risk.model import RiskModel
 from engine.signals import names
 
@@ -37,6 +37,17 @@ class ScoringActor:
         return os.getpid()
 
 
+@dataclass(frozen=True)
+class _Scored:
+    scores: Scores
+
+    def ready(self) -> bool:
+        return True
+
+    def __call__(self) -> Scores:
+        return self.scores
+
+
 class DirectScorer:
     """A pool of one, in this process: scores at once.
 
@@ -47,7 +58,6 @@ class DirectScorer:
     def __init__(self, member: ScoringActor) -> None:
         self._member = member
 
-    def submit(self, matrix: NDArray[np.float64]) -> Callable[[], Scores]:
+    def submit(self, matrix: NDArray[np.float64]) -> Pending:
         """Return the scores, ready to be taken."""
-        scores = self._member.score(matrix)
-        return lambda: scores
+        return _Scored(self._member.score(matrix))

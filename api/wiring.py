@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from actors.learner import ActorSpec, warm_up
+from actors.lane import Post
+from actors.learner import ActorSpec, Arm, warm_up
 from actors.local import LocalRuntime
 from actors.runtime import Runtime
 from actors.scoring import DirectScorer, ScoringActor
-from actors.storage.snapshots import SnapshotFiles
+from actors.service import Service
+from actors.storage.journal import SqlJournal
 from engine.risk.model import RiskModel
+from engine.rules import Rules
 
 RuntimeName = Literal["ray", "local"]
 
@@ -53,7 +57,7 @@ def open_runtime(
     from actors.ray_cluster import Cluster, fits  # noqa: PLC0415  # imported on demand, see above
     from actors.ray_runtime import RayRuntime  # noqa: PLC0415  # imported on demand, see above
 
-    warm_up(specs[0], DirectScorer(ScoringActor(model)), SnapshotFiles(work / "warm_up"))
+    warm_up(specs[0], DirectScorer(ScoringActor(model)))
     scorers = max(1, min(len(specs), cores()) // 2)
     fits(len(specs) + scorers)
     with Cluster() as cluster:
@@ -63,3 +67,55 @@ def open_runtime(
             yield runtime
         finally:
             runtime.stop()
+
+
+@contextlib.contextmanager
+def open_service(
+    name: RuntimeName,
+    database_url: str,
+    actors: int,
+    rules: Rules,
+    model: RiskModel,
+    snapshots: Path,
+    clock: Callable[[], int],
+    *,
+    zone: str = "UTC",
+    policy: str = "none",
+    post: Post | None = None,
+    fatal: Callable[[BaseException], None] = lambda _error: None,
+) -> Iterator[Service]:
+    """Run the live learners of a database until the block ends.
+
+    Args:
+        name: ``ray`` (a process for each actor) or ``local`` (all in this process).
+        database_url: of a migrated database that is laid out for so many actors.
+        actors: learner actors.
+        rules: of the product.
+        model: for scoring.
+        snapshots: directory for snapshots of this very database.
+        clock: UTC ms.
+        zone: IANA name of the zone of learners whose profile has none.
+        policy: name of the policy that decides live.
+        post: runs what keeps promises; default: at once.
+        fatal: called if the service cannot go on.
+    """
+    specs = [
+        ActorSpec(
+            log,
+            0,
+            0,
+            rules,
+            (Arm("live", policy),),
+            journal=SqlJournal(database_url, log),
+            zone=zone,
+            snapshot_s=math.inf,
+        )
+        for log in range(actors)
+    ]
+    with open_runtime(name, specs, model, snapshots) as runtime:
+        extra = {} if post is None else {"post": post}
+        service = Service(runtime, actors, lambda log: SqlJournal(database_url, log), clock, fatal=fatal, **extra)
+        try:
+            yield service
+        finally:
+            service.end()

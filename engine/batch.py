@@ -15,8 +15,7 @@ def fold_batch(
     events: Any,
     start: int,
     rules: Any,
-    keys: Any,
-    times: Any,
+    seen: Any,
     verdicts: Any,
     before: Any,
     out: Any,
@@ -29,9 +28,8 @@ def fold_batch(
         events: rows of `EVENT`.
         start: first event to fold.
         rules: one row of `RULES`.
-        keys: table of `engine.arrival.SeenIds` with room for the batch; empty = the events come from a source that
+        seen: table of `engine.arrival.SeenIds` with room for the batch; empty = the events come from a source that
             never repeats itself and is never late, so neither ids nor ages are looked at.
-        times: the table's instants.
         verdicts: one code of `engine.arrival.VERDICTS` for each event, written here.
         before: from `engine.outcomes.scratch`.
         out: rows of `OUTCOME`.
@@ -47,13 +45,7 @@ def fold_batch(
         outcomes.remember(r, before)
         while place < len(events) and int(events[place]["learner"]) == learner:
             event = events[place]
-            verdict = arrival.FULL
-            if len(keys) > 0:
-                verdict = arrival.age_verdict(int(event["occurred_ms"]), int(event["arrived_ms"]), rules)
-                if verdict <= arrival.LATE and not arrival.first_time(
-                    keys, times, learner, event["event_id"], int(event["occurred_ms"])
-                ):
-                    verdict = arrival.DUPLICATE
+            verdict, _ = arrival.judge(event, seen, 0, rules)
             if verdict <= arrival.LATE:
                 full = fold.add(r, event, verdict == arrival.LATE, rules)
                 verdict = arrival.FULL if full else arrival.LATE
@@ -65,8 +57,17 @@ def fold_batch(
 
 
 @compiled
-def close_day(records: Any, day: int, start: int, rules: Any, before: Any, out: Any, used: int) -> tuple[int, int]:
-    """Move every learner's today on to ``day``, by the clock alone, until all are done or ``out`` is nearly full.
+def close_day(records: Any, days: Any, start: int, rules: Any, before: Any, out: Any, used: int) -> tuple[int, int]:
+    """Move every learner's today on by the clock alone, until all are done or ``out`` is nearly full.
+
+    Args:
+        records: rows of `LEARNER`.
+        days: local day that each learner's today becomes; one that is past already changes nothing.
+        start: first record.
+        rules: one row of `RULES`.
+        before: from `engine.outcomes.scratch`.
+        out: rows of `OUTCOME`.
+        used: rows of ``out`` in use.
 
     Returns:
         next record (all done when it equals their number), rows of ``out`` in use.
@@ -74,6 +75,7 @@ def close_day(records: Any, day: int, start: int, rules: Any, before: Any, out: 
     place = start
     while place < len(records) and len(out) - used >= MARGIN:
         r = records[place]
+        day = int(days[place])
         if int(r["as_of"]) < day and int(r["active_days"]) > 0:
             outcomes.remember(r, before)
             fold.advance(r, day, rules)

@@ -57,6 +57,9 @@ RULES = np.dtype(
 METRICS = ("longest_streak", "xp", "level", "active_days", "qualifying_days", "freezes_used")
 """What an achievement may be earned by, besides ``total:<action>``; each is a field of the learner's record."""
 
+SCORED = ("quiz_complete", "assignment_submit", "project_submit")
+"""Actions whose value is a score from 0 to 1."""
+
 Count = Annotated[int, Field(ge=0)]
 Freezes = Annotated[int, Field(ge=0, le=100)]  # a learner's outcomes, one for each freeze, have to fit their buffer
 ActionXP = Annotated[int, Field(ge=0, le=100_000)]  # a day of every action at the highest cap fits the record's int32

@@ -52,6 +52,12 @@ class SnapshotFiles:
             old.unlink()
         return int(settled[_GENERATIONS - 1].stem) if len(settled) >= _GENERATIONS else 0
 
+    def forget(self, after: int) -> None:
+        """Drop every snapshot of a message after this one."""
+        for file in self._newest_first():
+            if int(file.stem) > after:
+                file.unlink()
+
     def load(self, before: int) -> tuple[int, State] | None:
         """Return the newest whole snapshot of a message before this one with its sequence number, or None."""
         for file in self._newest_first():

@@ -32,7 +32,7 @@ import polars as pl
 
 from engine import calendar, events
 from engine.errors import InputError, did_you_mean
-from engine.rules import Rules
+from engine.rules import SCORED, Rules
 from simulation.adapters import hashing
 from simulation.adapters.columns import INSTANT, RawTable, first_broken_json, unpacked
 
@@ -51,8 +51,6 @@ SCHEMA: pl.Schema = pl.Schema(
 """The canonical table, as `read` returns it: optional columns are there too, null where nothing was given."""
 
 REQUIRED = ("learner_id", "occurred_at", "action")
-SCORED = ("quiz_complete", "assignment_submit", "project_submit")
-"""Actions whose ``value`` is a score from 0 to 1."""
 
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 _CSV_INSTANT = "%Y-%m-%dT%H:%M:%S%.3fZ"

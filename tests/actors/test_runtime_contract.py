@@ -135,7 +135,7 @@ def test_killed_when_snapshots_have_run_ahead_of_the_answers(
     """All is sent and saved before the first answer is taken: none of the answers may be lost with the actor."""
     with open_runtime([spec()], tmp_path) as runtime:
         sent = [runtime.send(0, method, *args) for method, args in story()]
-        runtime.ask(0, "process_id")  # comes after all of them
+        runtime.actors()  # comes after all of them
         runtime.kill(0)
         answers = [runtime.result(0, message) for message in sent]
         state = runtime.ask(0, "canonical", 0, np.arange(LEARNERS))

@@ -123,14 +123,14 @@ class Life:
             known: the source never repeats itself and is never late.
         """
         rows = rows_of(acts)
-        keys, times = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        seen = np.zeros(0, arrival.SEEN)
         if not known and len(rows):
             self.seen.reserve(len(rows), int(rows["arrived_ms"].min()) - HORIZON_MS)
-            keys, times = self.seen.keys, self.seen.times
+            seen = self.seen.table
         verdicts = np.zeros(len(rows), np.uint8)
         self._run(
             lambda start: batch.fold_batch(
-                self.records, rows, start, self.rules.record, keys, times, verdicts, self._before, self._buffer, 0
+                self.records, rows, start, self.rules.record, seen, verdicts, self._before, self._buffer, 0
             ),
             len(rows),
         )
@@ -138,12 +138,10 @@ class Life:
 
     def close(self, day: int) -> list[str]:
         """Move today on to ``day``; return the names of the outcomes."""
-        number = day if day > 10_000 else MONDAY + day
+        days = np.full(len(self.records), day if day > 10_000 else MONDAY + day, np.int32)
         old = len(self.outcomes)
         self._run(
-            lambda start: batch.close_day(
-                self.records, number, start, self.rules.record, self._before, self._buffer, 0
-            ),
+            lambda start: batch.close_day(self.records, days, start, self.rules.record, self._before, self._buffer, 0),
             len(self.records),
         )
         return self.told(old)

@@ -67,18 +67,18 @@ def test_remembering_is_as_a_set_does(pairs: list[tuple[int, int]]) -> None:
     for learner, event_id in pairs:
         assert seen.remember(learner, event_id, 0) == ((learner, event_id) not in plain)
         plain.add((learner, event_id))
-    assert np.count_nonzero(seen.keys) == len(plain)
+    assert np.count_nonzero(seen.table["key"]) == len(plain)
 
 
 def test_the_table_grows_and_forgets_nothing_within_the_horizon() -> None:
     seen = SeenIds()
-    first = len(seen.keys)
+    first = len(seen.table)
     for event_id in range(20_000):
         assert seen.remember(1, event_id, event_id)
-    assert len(seen.keys) > 4 * first
-    assert np.count_nonzero(seen.keys) == 20_000 <= len(seen.keys) / 2
+    assert len(seen.table) > 4 * first
+    assert np.count_nonzero(seen.table["key"]) == 20_000 <= len(seen.table) / 2
     assert not any(seen.remember(1, event_id, event_id) for event_id in range(20_000))
-    assert len(seen.keys) & (len(seen.keys) - 1) == 0  # a power of two, as probing needs
+    assert len(seen.table) & (len(seen.table) - 1) == 0  # a power of two, as probing needs
 
 
 def test_what_is_older_than_the_horizon_is_forgotten_when_room_is_made() -> None:
@@ -97,8 +97,9 @@ def test_a_steady_stream_needs_no_more_room_than_its_horizon() -> None:
     for day in range(365):
         seen.reserve(1_000, (day - 30) * DAY_MS)
         for k in range(1_000):
-            assert arrival.first_time(seen.keys, seen.times, 1, np.uint64(day * 1_000 + k), day * DAY_MS)
-        sizes.append(len(seen.keys))
+            event_id = np.uint64(day * 1_000 + k)
+            assert arrival.first_place(seen.table, 1, event_id, day * DAY_MS, 0) < 0
+        sizes.append(len(seen.table))
     assert max(sizes) == sizes[-1] <= 4 * 2 * 31_000
     assert not seen.remember(1, 364_999, 0)
 
@@ -108,10 +109,10 @@ def test_a_table_taken_from_a_snapshot_goes_on_as_before() -> None:
     for event_id in range(3_000):
         seen.remember(event_id % 3, event_id, 5)
     again = SeenIds()
-    again.take(seen.keys.copy(), seen.times.copy())
+    again.take(seen.table.copy())
     assert not any(again.remember(event_id % 3, event_id, 5) for event_id in range(3_000))
     assert all(again.remember(event_id % 3 + 1, event_id, 5) for event_id in range(3_000))
-    assert np.count_nonzero(again.keys) <= len(again.keys) / 2
+    assert np.count_nonzero(again.table["key"]) <= len(again.table) / 2
 
 
 def test_nothing_counts_twice_over_weeks_of_batches_and_growth() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine import batch, events, outcomes, record, rules, signals
+from engine.arrival import SEEN
 from engine.risk import dropoff, model
 from engine.risk.dropoff import SILENT_DAYS, STANDINGS, standings
 
@@ -23,15 +24,15 @@ def learners(count: int = 1, days: int = 20) -> record.Records:
     rows["action"] = (np.arange(len(rows)) * 7 + rows["learner"] * 3) % 20
     verdicts = np.zeros(len(rows), np.uint8)
     out = np.zeros(len(rows) * 40 + outcomes.MARGIN, outcomes.OUTCOME)
-    none = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
-    done, _ = batch.fold_batch(records, rows, 0, RULES.record, *none, verdicts, outcomes.scratch(), out, 0)
+    done, _ = batch.fold_batch(records, rows, 0, RULES.record, np.zeros(0, SEEN), verdicts, outcomes.scratch(), out, 0)
     assert done == len(rows)
     return records
 
 
 def to_day(records: record.Records, day: int) -> None:
     out = np.zeros(len(records) * 100 + outcomes.MARGIN, outcomes.OUTCOME)
-    done, _ = batch.close_day(records, day, 0, RULES.record, outcomes.scratch(), out, 0)
+    days = np.full(len(records), day, np.int32)
+    done, _ = batch.close_day(records, days, 0, RULES.record, outcomes.scratch(), out, 0)
     assert done == len(records)
 
 

@@ -93,9 +93,9 @@ def test_no_score_and_no_decision_sees_latent_state(tmp_path: Path) -> None:
     for actor in pair:
         actor.apply(11, "close", today)
     for arm in (CONTROL, TREATED):
-        assert pair[0].canonical(arm, everyone) == pair[1].canonical(arm, everyone)
+        assert pair[0].tenant.canonical(arm, everyone) == pair[1].tenant.canonical(arm, everyone)
         assert np.isfinite(pair[0].records(arm)["risk"]).sum() > 50
-        signals = [actor.loops[arm].signals()[1].tobytes() for actor in pair]
+        signals = [actor.tenant.loops[arm].signals()[1].tobytes() for actor in pair]
         assert signals[0] == signals[1]
     for actor in pair:
         actor.apply(12, "day", today)
@@ -104,4 +104,4 @@ def test_no_score_and_no_decision_sees_latent_state(tmp_path: Path) -> None:
         np.testing.assert_array_equal(decided[0][name], decided[1][name])
     assert len(decided[0]) > 10
     for arm in (CONTROL, TREATED):
-        assert pair[0].canonical(arm, everyone) != pair[1].canonical(arm, everyone)
+        assert pair[0].tenant.canonical(arm, everyone) != pair[1].tenant.canonical(arm, everyone)

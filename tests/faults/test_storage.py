@@ -48,7 +48,7 @@ def live(alive: LearnerActor, days: int, sequence: int = 0) -> list[bytes]:
     """Let days go by from where it stands; return the records of every arm as the digest takes them."""
     for number in range(sequence, sequence + days):
         alive.apply(number + 1, "day", PLAN.first_day + number)
-    return [alive.canonical(arm, np.arange(50)) for arm in range(len(PLAN.arms))]
+    return [alive.tenant.canonical(arm, np.arange(50)) for arm in range(len(PLAN.arms))]
 
 
 def test_every_byte_of_an_actors_state_comes_back(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_every_byte_of_an_actors_state_comes_back(tmp_path: Path) -> None:
     assert {"replication", "loop0.records", "loop1.triggers", "world1.latent"} <= set(saved[1])
     again = actor(tmp_path)
     assert again.recover(ALL) == 9
-    assert [again.canonical(arm, np.arange(50)) for arm in range(2)] == records
+    assert [again.tenant.canonical(arm, np.arange(50)) for arm in range(2)] == records
     again._store = SnapshotFiles(tmp_path / "again")  # what it would save itself: each array to the byte
     again._store.save(9, again._state())
     copy = SnapshotFiles(tmp_path / "again").load(ALL)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from engine import rules as rules_module
 from engine.errors import InputError
-from simulation.adapters import event_log, hashing
+from engine.rules import SCORED
+from simulation.adapters import hashing
 from simulation.adapters.event_log import SCHEMA, canonical, read, resolve, write
 
 RULES = rules_module.load()
@@ -295,4 +296,4 @@ def test_number_hashes_tell_none_from_zero() -> None:
 
 
 def test_scored_actions_are_in_the_rules() -> None:
-    assert set(event_log.SCORED) <= set(RULES.actions)
+    assert set(SCORED) <= set(RULES.actions)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine import batch, events, outcomes, record
+from engine.arrival import SEEN
 from engine.errors import InputError
 from engine.rules import Rules, load
 from simulation.metrics import GROUPS, METRICS, RETENTION_WINDOWS, STANDINGS, CohortMeter
@@ -52,14 +53,15 @@ class Cohort:
 
     def _day(self, day: int, meter: CohortMeter, sent: NDArray[np.int8]) -> NDArray[np.int64]:
         before, out = outcomes.scratch(), np.zeros(2 * outcomes.MARGIN, outcomes.OUTCOME)
-        closed, _ = batch.close_day(self.records, START + day, 0, RULES.record, before, out, 0)
+        days = np.full(len(self.records), START + day, np.int32)
+        closed, _ = batch.close_day(self.records, days, 0, RULES.record, before, out, 0)
         active = [place for place, days in enumerate(self.active) if day in days]
         rows = events.empty(len(active))
         rows["learner"], rows["day"], rows["minute"] = active, START + day, 600
         rows["occurred_ms"] = rows["arrived_ms"] = (START + day) * 86_400_000 + 36_000_000
         rows["action"] = RULES.code("lesson_complete")
-        keys, times, verdicts = np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(len(rows), np.uint8)
-        folded, _ = batch.fold_batch(self.records, rows, 0, RULES.record, keys, times, verdicts, before, out, 0)
+        verdicts = np.zeros(len(rows), np.uint8)
+        folded, _ = batch.fold_batch(self.records, rows, 0, RULES.record, np.zeros(0, SEEN), verdicts, before, out, 0)
         assert (closed, folded) == (len(self.records), len(rows))
         record.check(self.records)
         return meter.measure(START + day, self.records, self.first_learner, sent)

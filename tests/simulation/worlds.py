@@ -8,6 +8,7 @@ import numpy as np
 
 from actors.ports import Inbox
 from engine import record, rules
+from engine.arrival import SEEN
 from engine.batch import close_day, fold_batch
 from engine.outcomes import MARGIN, OUTCOME, scratch
 from engine.policies.base import NO_MESSAGE
@@ -48,13 +49,13 @@ class Life:
         self._outcomes, self._before = np.zeros(count * 64 + 2 * MARGIN, OUTCOME), scratch()
 
     def day(self, day: int, morning: int = NO_MESSAGE, evening: int = NO_MESSAGE) -> tuple[Any, Any]:
-        close_day(self.records, day, 0, RULES.record, self._before, self._outcomes, 0)
+        close_day(self.records, np.full(self.count, day, np.int32), 0, RULES.record, self._before, self._outcomes, 0)
         minutes = self.world.plan(day, self.records, inbox(self.count, morning)).copy()
         late = np.where(minutes >= 1080, evening, NO_MESSAGE).astype(np.int8)
         found = self.world.events(day, self.records, Inbox(late, np.full(self.count, 15, np.uint8))).copy()
-        verdicts, keys, times = np.zeros(len(found), "u1"), np.zeros(0, "u8"), np.zeros(0, "i8")
+        verdicts = np.zeros(len(found), "u1")
         done, _ = fold_batch(
-            self.records, found, 0, RULES.record, keys, times, verdicts, self._before, self._outcomes, 0
+            self.records, found, 0, RULES.record, np.zeros(0, SEEN), verdicts, self._before, self._outcomes, 0
         )
         assert done == len(found)
         return minutes, found

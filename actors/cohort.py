@@ -1,0 +1,125 @@
+"""A cohort: learners who live in a simulation or a replay, once in every arm, day by day."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from actors import simulated_day
+from actors.loop import Loop
+from actors.ports import Scorer, State, World
+from engine import chance, events
+from engine.policies import make
+from engine.record import canonical_bytes
+
+if TYPE_CHECKING:
+    from actors.learner import ActorSpec
+
+
+class Cohort:
+    """What a learner actor does with learners of a simulation or a replay; the sender keeps its messages.
+
+    Args:
+        spec: what the actor is made from.
+        scorer: turns signals into risk.
+    """
+
+    def __init__(self, spec: ActorSpec, scorer: Scorer) -> None:
+        self._spec = spec
+        self._scorer = scorer
+        self.begin(0)
+
+    def canonical(self, arm: int, rows: Any) -> bytes:
+        """Return the given records of an arm as the digest takes them."""
+        return canonical_bytes(self.loops[arm].records[np.asarray(rows)])
+
+    def records(self, arm: int, rows: Any = None) -> Any:
+        """Return a copy of the records of an arm, or of the given rows."""
+        chosen = self.loops[arm].records
+        return chosen.copy() if rows is None else chosen[np.asarray(rows)]
+
+    def begin(self, replication: int) -> None:
+        """Begin a replication: new learners, new worlds."""
+        spec = self._spec
+        self._replication = replication
+        stream = chance.stream(spec.seed, replication)
+        self.loops = [
+            Loop(spec.rules, make(arm.policy, arm.params), spec.count, spec.first_day, spec.first_learner, stream)
+            for arm in spec.arms
+        ]
+        self._worlds: list[World] = []
+        if spec.worlds is not None:
+            self._worlds = [
+                spec.worlds(replication, arm, spec.first_learner, spec.count) for arm in range(len(spec.arms))
+            ]
+
+    def day(self, day: int) -> tuple[Any, list[Any]]:
+        """Run one simulated local day in every arm.
+
+        Returns:
+            counts (arms, groups, metrics); in the first replication the decisions of each arm, else none.
+        """
+        counts, decisions = [], []
+        for arm, loop, _ in self._rescored(day):
+            result = simulated_day.run(loop, self._worlds[arm], day)
+            if self._spec.meter is not None:
+                counts.append(self._spec.meter.measure(day, loop.records, self._spec.first_learner, result.sent))
+            decisions.append(result.decisions if self._replication == 0 else result.decisions[:0])
+        self._write_log(day)
+        return np.stack(counts) if counts else None, decisions
+
+    def ingest(self, frame: bytes) -> tuple[Any, Any]:
+        """Fold a frame of events; return the verdict of each, in the frame's order, and the outcomes."""
+        arrived = events.from_frame(frame)
+        order = np.lexsort((arrived["occurred_ms"], arrived["learner"]))
+        sorted_verdicts, found = self.loops[0].ingest(arrived[order])
+        verdicts = np.empty_like(sorted_verdicts)
+        verdicts[order] = sorted_verdicts
+        return verdicts, found
+
+    def close(self, day: int) -> Any:
+        """Close every local day before ``day`` and rescore; return each arm's outcomes."""
+        return [found for _, _, found in self._rescored(day)]
+
+    def _rescored(self, day: int) -> Iterator[tuple[int, Loop, Any]]:
+        """Close and rescore arm by arm; yield (arm, loop, outcomes), the pool working on the next arms meanwhile."""
+        asked = []
+        for loop in self.loops:
+            found = loop.close(day)
+            rows, matrix = loop.signals()
+            asked.append((loop, found, rows, self._scorer.submit(matrix)))
+        for arm, (loop, found, rows, scores) in enumerate(asked):
+            loop.apply_scores(rows, scores())
+            yield arm, loop, found
+
+    def _write_log(self, day: int) -> None:
+        if self._spec.log is None:
+            return
+        line = {"actor": self._spec.number, "process": os.getpid(), "replication": self._replication, "day": day}
+        with self._spec.log.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def state(self) -> State:
+        """Return all state as named arrays."""
+        state: State = {"replication": np.array(self._replication)}
+        parts = [(f"loop{arm}", loop.state()) for arm, loop in enumerate(self.loops)]
+        parts += [(f"world{arm}", world.state()) for arm, world in enumerate(self._worlds)]
+        for prefix, arrays in parts:
+            state.update({f"{prefix}.{name}": array for name, array in arrays.items()})
+        return state
+
+    def restore(self, state: State) -> None:
+        """Take the state back."""
+
+        def part(prefix: str) -> State:
+            return {key.partition(".")[2]: array for key, array in state.items() if key.startswith(f"{prefix}.")}
+
+        self.begin(int(state["replication"]))
+        for arm, loop in enumerate(self.loops):
+            loop.restore(part(f"loop{arm}"))
+        for arm, world in enumerate(self._worlds):
+            world.restore(part(f"world{arm}"))

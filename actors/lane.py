@@ -1,0 +1,262 @@
+"""A lane: the one way to one learner actor, with one message on it at a time.
+
+While a message is being applied the next one gathers, so the busier the service, the larger its batches. What gathers
+is bounded: beyond, callers are told to come again.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from actors.answers import Answer, receipts_told
+from actors.feed import Feed, Happening, happenings
+from actors.intake import MOST_EVENTS, EventIn, Intake
+from actors.ports import Journal, JournalError
+from actors.runtime import Runtime
+from engine.arrival import VERDICTS
+from engine.calendar import MS_PER_MINUTE
+from engine.errors import EngageError, InputError
+from engine.receipts import PLACE_BITS
+
+MOST_WAITING = 5 * MOST_EVENTS
+"""Events that may gather for one actor: a quarter of a second of its work."""
+_PAUSE_S = 0.02  # an idle lane looks at the clock, and for scores, this often
+_RESCORE_S = 0.1  # ... and a busy one for scores at least this often
+_CHECKPOINT_EVENTS = 200_000  # a recovery replays a million a second
+_DUPLICATE = VERDICTS.index("duplicate")
+
+
+class BusyError(EngageError):
+    """More is waiting than can be taken; nothing of this was."""
+
+
+class Promise(Protocol):
+    """Where an answer is put: a future, of asyncio or of threads."""
+
+    def set_result(self, result: Any, /) -> None:
+        """Keep it."""
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """Break it."""
+
+
+class Parcel(NamedTuple):
+    """What one caller wants of the actor: events, or another kind of message."""
+
+    promise: Promise
+    rows: Sequence[EventIn]
+    method: str = "events"
+    args: tuple[Any, ...] = ()
+
+
+Post = Callable[[Callable[[], None]], None]
+"""Runs something where the promises live: the event loop of the rim, or just here."""
+
+
+class Lane(threading.Thread):
+    """Carries messages to one actor, and the clock's and the scoring pool's news with them.
+
+    Args:
+        log: number of the actor and of its journal.
+        runtime: of the actor.
+        journal: to read what was answered before.
+        clock: UTC ms.
+        feed: told of everything that happens.
+        post: runs what keeps promises.
+        fatal: called once, if this lane cannot go on.
+    """
+
+    def __init__(
+        self,
+        log: int,
+        runtime: Runtime,
+        journal: Journal,
+        clock: Callable[[], int],
+        feed: Feed,
+        post: Post,
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        super().__init__(name=f"lane-{log}", daemon=True)
+        self.log = log
+        self.waiting_events = 0
+        self.waiting_scores = 0
+        self._runtime, self._journal, self._clock = runtime, journal, clock
+        self._feed, self._post, self._fatal = feed, post, fatal
+        self._parcels: collections.deque[Parcel] = collections.deque()
+        self._changed = threading.Condition()
+        self._ending = False
+        self._ids: list[str | None] = []
+        self._minute = -1  # of the clock when it was last looked at
+        self._scored_at = 0.0
+        self._unsaved_events = 0
+        self._entry = functools.lru_cache(64)(journal.entry)
+
+    # For callers, on any thread.
+
+    def submit(self, parcel: Parcel) -> None:
+        """Take a parcel; its promise is kept when the message is durable.
+
+        Raises:
+            BusyError: too much is waiting, or the lane is ending.
+        """
+        with self._changed:
+            if self._ending or self.waiting_events + len(parcel.rows) > MOST_WAITING:
+                got = "the service is ending" if self._ending else f"{self.waiting_events} events waiting"
+                raise BusyError("intake", got, f"room for {len(parcel.rows)} more", "Send it again in a second.")
+            self.waiting_events += len(parcel.rows)
+            self._parcels.append(parcel)
+            self._changed.notify()
+
+    def ask(self, method: str, *args: Any) -> Any:
+        """Ask the actor's tenant something; the answer builds on every message whose promise was kept."""
+        return self._runtime.ask(self.log, method, *args)
+
+    def id_of(self, row: int) -> str | None:
+        """Return the learner of a row, None = erased."""
+        if row >= len(self._ids):
+            self._ids = [*self._ids, *self.ask("ids", len(self._ids))]
+        return self._ids[row]
+
+    def ids(self, count: int) -> list[str | None]:
+        """Return the learners of the first rows."""
+        if count:
+            self.id_of(count - 1)
+        return self._ids[:count]
+
+    def end(self) -> None:
+        """Finish what is waiting, save a snapshot and end."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+
+    # The thread itself.
+
+    def run(self) -> None:
+        """Carry messages until the end."""
+        try:
+            while self._step():
+                pass
+            self._runtime.checkpoint(self.log)
+        except Exception as error:  # noqa: BLE001  # whatever it is, this lane is over, and everyone has to know
+            self._break_promises(error)
+            self._fatal(error)
+
+    def _step(self) -> bool:
+        """Do what is next; return whether there is more to come."""
+        with self._changed:
+            if not self._parcels and not self._ending:
+                self._changed.wait(_PAUSE_S)
+            parcels = self._next_parcels()
+            idle = not parcels
+            if idle and self._ending:
+                return False
+        if parcels:
+            self._carry(parcels)
+        if idle or time.monotonic() - self._scored_at > _RESCORE_S:
+            self._look_around()
+        if self._unsaved_events > _CHECKPOINT_EVENTS:
+            self._runtime.checkpoint(self.log)
+            self._unsaved_events = 0
+        return True
+
+    def _next_parcels(self) -> list[Parcel]:
+        """Take what may travel as one message: events of many callers, or one message of another kind."""
+        taken: list[Parcel] = []
+        events = 0
+        while self._parcels:
+            first = self._parcels[0]
+            if taken and (first.method != "events" or events + len(first.rows) > MOST_EVENTS):
+                break
+            taken.append(self._parcels.popleft())
+            events += len(first.rows)
+            if first.method != "events":
+                break
+        self.waiting_events -= events
+        return taken
+
+    def _carry(self, parcels: list[Parcel]) -> None:
+        first = parcels[0]
+        try:
+            if first.method == "events":
+                rows = [row for parcel in parcels for row in parcel.rows]
+                answer = self._deliver("events", Intake.of(rows))
+                self._unsaved_events += len(rows)
+                receipts = self._receipts(answer)
+            elif first.method == "settle":
+                self._look_around(settle=True)
+                receipts = []
+            else:
+                answer = self._deliver(first.method, *first.args)
+                receipts = [answer]
+        except (InputError, JournalError) as error:
+            self._keep([functools.partial(parcel.promise.set_exception, error) for parcel in parcels])
+            return
+        kept, start = [], 0
+        for parcel in parcels:
+            count = len(parcel.rows) if first.method == "events" else len(receipts)
+            kept.append(functools.partial(parcel.promise.set_result, receipts[start : start + count]))
+            start += count
+        self._keep(kept)
+
+    def _keep(self, kept: Sequence[Callable[[], None]]) -> None:
+        def keep() -> None:
+            for each in kept:
+                each()
+
+        self._post(keep)
+
+    def _break_promises(self, error: Exception) -> None:
+        with self._changed:
+            self._ending = True
+            broken = [functools.partial(parcel.promise.set_exception, error) for parcel in self._parcels]
+            self._parcels.clear()
+        self._keep(broken)
+
+    def _deliver(self, method: str, *args: Any) -> Answer:
+        sequence, message = self._runtime.deliver(self.log, method, *args)
+        answer = Answer.of(message)
+        if method == "erase":
+            self._ids, self._minute = [], -1
+            self._entry.cache_clear()
+        if self._feed:
+            self._feed.tell(list(happenings(self.log, sequence, answer, self.id_of)))
+        return answer
+
+    def _receipts(self, answer: Answer) -> list[Any]:
+        """Return a `Receipt` for each event; one that came before gets its first."""
+        told = list(receipts_told(answer))
+        for place in (answer.receipts["verdict"] == _DUPLICATE).nonzero()[0].tolist():
+            first = int(answer.receipts["first"][place])
+            entry = self._entry(first >> PLACE_BITS)
+            if entry is not None:
+                before = receipts_told(Answer.of(entry.answer), first & ((1 << PLACE_BITS) - 1))
+                told[place] = next(before)._replace(verdict=VERDICTS[_DUPLICATE])
+        return told
+
+    def _look_around(self, *, settle: bool = False) -> None:
+        """See what the clock asks for and which scores have come; to settle is to go on until there is nothing."""
+        while True:
+            busy = False
+            now_ms = self._clock()
+            if settle or now_ms // MS_PER_MINUTE != self._minute:
+                due = self.ask("due", now_ms)
+                for method in due:
+                    self._deliver(method, now_ms)
+                busy = bool(due)
+                self._minute = -1 if busy else now_ms // MS_PER_MINUTE
+            self._scored_at = time.monotonic()
+            changes = self.ask("rescore")
+            if changes and self._feed:
+                self._feed.tell([self._risk(change) for change in changes if self.id_of(change.row) is not None])
+            self.waiting_scores = self.ask("waiting")
+            if not settle or not (busy or self.waiting_scores):
+                return
+
+    def _risk(self, change: Any) -> Happening:
+        facts = {name: getattr(change, name) for name in change._fields if name != "row"}
+        return Happening(self.log, 0, 0, self.id_of(change.row) or "", "risk", facts)

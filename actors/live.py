@@ -1,0 +1,253 @@
+"""Live learners: what a learner actor does in the service, message by message, each journalled before it is answered.
+
+A message is *resolved* once, against the moment: ids become rows, instants local days. What comes out is journalled and
+*folded*; a replay folds the very same, so it needs neither clock nor zones nor scores.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors import daily, reminders
+from actors.answers import Answer
+from actors.intake import Intake
+from actors.loop import Loop
+from actors.ports import Message, Scorer, State
+from actors.register import Profile, Register
+from actors.rescoring import Rescoring, RiskChange
+from engine import events, receipts
+from engine.errors import InputError
+from engine.notifications.catalogue import CHANNELS
+from engine.policies import make
+from engine.record import NEVER, canonical_bytes, column
+
+if TYPE_CHECKING:
+    from actors.learner import ActorSpec
+
+
+class LearnerView(NamedTuple):
+    """All that is held of one learner, as of now."""
+
+    record: NDArray[Any]  # one row of LEARNER, read-only
+    profile: Profile
+    day: int  # the learner's local day
+    minute: int  # and minute of it
+    triggers: int  # bits of engine.notifications.catalogue.TRIGGERS
+
+
+class LiveLearners:
+    """The learners of one actor in the service.
+
+    Args:
+        spec: what the actor is made from.
+        scorer: turns signals into risk.
+    """
+
+    def __init__(self, spec: ActorSpec, scorer: Scorer) -> None:
+        arm = spec.arms[0]
+        self.loop = Loop(spec.rules, make(arm.policy, arm.params), 0)
+        self.register = Register(spec.zone)
+        self._rescoring = Rescoring(self.loop, scorer)
+        self._kinds = {"events": self._events, "import": self._events, "profile": self._profile, "close": self._close}
+        self._kinds |= {"daily": self._daily, "remind": self._remind, "erase": self._erase}
+        self._went_live = np.zeros(0, bool)  # has had an event that is not history
+        self._scored_day = np.zeros(0, np.int32)  # of each learner's newest daily scoring
+        self._reminded_day = np.zeros(0, np.int32)
+
+    # Resolving: what a message means at this moment. Nothing changes here.
+
+    def resolve(self, method: str, *args: Any) -> Message:
+        """Return a message in the form in which it is journalled and folded.
+
+        Raises:
+            InputError: it cannot be applied; nothing has changed.
+        """
+        found: Message = getattr(self, f"resolve_{method}")(*args)
+        return found
+
+    def resolve_events(self, intake: Intake) -> Message:
+        """Give events their rows and local days."""
+        rows, new = self.register.place(intake.learners)
+        if intake.history:
+            self._refuse_history(intake, rows)
+        resolved = intake.events.copy()
+        resolved["learner"] = rows[intake.events["learner"]]
+        resolved["day"], resolved["minute"] = self.register.local(
+            rows[intake.events["learner"]], resolved["occurred_ms"], intake.zones
+        )
+        body: dict[str, Any] = {"new": new}
+        if intake.details:
+            body["details"] = intake.details
+        return Message("import" if intake.history else "events", body, events.to_frame(resolved))
+
+    def _refuse_history(self, intake: Intake, rows: NDArray[np.int64]) -> None:
+        known = rows[rows < len(self.register)]
+        late = known[self._went_live[known]]
+        if len(late):
+            name, got = f"learner {self.register.ids[late[0]]!r}", "live events already"
+            raise InputError(name, got, "none", "History is imported before a learner goes live; leave this one out.")
+
+    def resolve_profile(self, learner_id: str, changes: Profile, now_ms: int) -> Message:
+        """Change entries of a profile, of a learner who may be new."""
+        rows, new = self.register.place([learner_id])
+        return Message("profile", {"new": new, "row": int(rows[0]), "changes": changes, "now_ms": now_ms})
+
+    def resolve_close(self, now_ms: int) -> Message:
+        """Close every local day that has ended."""
+        return Message("close", {"now_ms": now_ms, "days": self.register.days_at(now_ms)})
+
+    def resolve_daily(self, now_ms: int) -> Message:
+        """Keep the signals and scores of learners whose local day has begun."""
+        return daily.resolve(self.loop, self._due_daily(now_ms)[: daily.MOST_ROWS], now_ms)
+
+    def resolve_remind(self, now_ms: int) -> Message:
+        """Warn learners in whose evening a streak is about to be lost."""
+        return reminders.resolve(self.loop, self.register, self._due_reminders(now_ms), now_ms)
+
+    def resolve_erase(self, learner_id: str, now_ms: int) -> Message:
+        """Erase a learner."""
+        return Message("erase", {"row": self.register.row(learner_id), "learner": learner_id, "now_ms": now_ms})
+
+    # Folding: how a journalled message changes the learners, now and in every replay.
+
+    def fold(self, sequence: int, message: Message) -> Message:
+        """Apply a message; return its answer, an encoded `Answer`."""
+        return self._kinds[message.kind](sequence, message).to_message()
+
+    def _events(self, sequence: int, message: Message) -> Answer:
+        self._take_in(message.body["new"])
+        batch = events.from_frame(message.frame)
+        rows = np.unique(batch["learner"])
+        rows = rows[rows != receipts.NOBODY].astype(np.int64)
+        if message.kind == "events":
+            self._went_live[rows] = True
+        got, outcomes = self.loop.receive(batch, sequence << receipts.PLACE_BITS)
+        self._rescoring.touch(rows, int(batch["arrived_ms"].min()))
+        return Answer(got, outcomes)
+
+    def _profile(self, _sequence: int, message: Message) -> Answer:
+        body = message.body
+        self._take_in(body["new"])
+        if body["row"] >= 0:  # else it was erased
+            self.register.set_profile(body["row"], body["changes"], body["now_ms"])
+            allowed = self.register.profiles[body["row"]].get("consents", {})
+            bits = sum(1 << place for place, name in enumerate(CHANNELS) if allowed.get(name, True))
+            self.loop.records["consent"][body["row"]] = bits
+        return Answer()
+
+    def _close(self, _sequence: int, message: Message) -> Answer:
+        days = self.register.days(message.body["days"])
+        behind = np.flatnonzero(self._behind(days))
+        found = self.loop.close(days)
+        self._rescoring.touch(behind, message.body["now_ms"])
+        return Answer(outcomes=found)
+
+    def _daily(self, _sequence: int, message: Message) -> Answer:
+        rows, days = daily.apply(self.loop, message)
+        self._scored_day[rows] = days
+        return Answer()
+
+    def _remind(self, _sequence: int, message: Message) -> Answer:
+        rows, days, sends = reminders.apply(self.loop, self.register, message)
+        self._reminded_day[rows] = days
+        return Answer(sends=sends)
+
+    def _erase(self, _sequence: int, message: Message) -> Answer:
+        row = message.body["row"]
+        self.register.remove(row)
+        self.loop.forget(row)
+        self._went_live[row], self._scored_day[row], self._reminded_day[row] = False, 0, 0
+        return Answer()
+
+    def _take_in(self, new: list[str]) -> None:
+        if new:
+            self.register.add(new)
+            count = len(self.register)
+            self.loop.grow(count)
+            added = np.zeros(count - len(self._scored_day), np.int32)
+            self._scored_day = np.concatenate([self._scored_day, added])
+            self._reminded_day = np.concatenate([self._reminded_day, added])
+            self._went_live = np.concatenate([self._went_live, added.astype(bool)])
+
+    # Questions: nothing that a message depends on changes.
+
+    def due(self, now_ms: int) -> list[str]:
+        """Return the kinds of message that the clock asks for: ``close``, then ``daily``, then ``remind``."""
+        today, _ = self.register.now(now_ms)
+        if self._behind(today).any():
+            return ["close"]  # the others look at days that are closed
+        found = ["daily"] if len(self._due_daily(now_ms)) else []
+        return [*found, "remind"] if len(self._due_reminders(now_ms)) else found
+
+    def _behind(self, today: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return who has begun and whose today is past."""
+        as_of = self.loop.records["as_of"]
+        behind: NDArray[np.bool_] = (as_of != NEVER) & (as_of < today)
+        return behind
+
+    def _due_daily(self, now_ms: int) -> NDArray[np.int64]:
+        today, _ = self.register.now(now_ms)
+        scored = ~np.isnan(self.loop.records["risk"])
+        rows = np.flatnonzero(scored & (self._scored_day < today) & (self.loop.records["as_of"] >= today))
+        return rows[self._rescoring.fresh(rows)]
+
+    def _due_reminders(self, now_ms: int) -> NDArray[np.int64]:
+        today, minute = self.register.now(now_ms)
+        due = reminders.due(self.loop, today, minute)
+        return due[self._reminded_day[due] < today[due]]
+
+    def rescore(self) -> list[RiskChange]:
+        """Take scores that have come, ask for those that are due; return what changed."""
+        return self._rescoring.step()
+
+    def waiting(self) -> int:
+        """Return how many learners wait for a score."""
+        return self._rescoring.waiting()
+
+    def learner(self, learner_id: str, now_ms: int) -> LearnerView:
+        """Return all that is held of a learner; `InputError` if nobody has that id."""
+        row = self.register.row(learner_id)
+        at = np.array([row])
+        day, minute = self.register.local(at, np.array([now_ms]), [None])
+        profile = self.register.profiles.get(row, {})
+        return LearnerView(self.loop.records[at], profile, int(day[0]), int(minute[0]), self.loop.triggers_of(row))
+
+    def today(self, learner_id: str, now_ms: int) -> int:
+        """Return a learner's local day, also of one who is new."""
+        rows, _ = self.register.place([learner_id])
+        day, _ = self.register.local(rows, np.array([now_ms]), [None])
+        return int(day[0])
+
+    def ids(self, start: int) -> list[str | None]:
+        """Return the ids of rows from ``start`` on; None = erased."""
+        return self.register.ids[start:]
+
+    def columns(self, names: list[str], now_ms: int) -> dict[str, NDArray[Any]]:
+        """Return fields of all records, ``view.xp`` among them, and ``today``, each learner's local day."""
+        today, _ = self.register.now(now_ms)
+        return {"today": today, **{name: column(self.loop.records, name).copy() for name in names}}
+
+    def profiles(self, rows: list[int]) -> list[Profile]:
+        """Return the profiles of rows, empty where there is none."""
+        return [self.register.profiles.get(row, {}) for row in rows]
+
+    def canonical(self, _arm: int, rows: Any) -> bytes:
+        """Return the given records as the digest takes them."""
+        return canonical_bytes(self.loop.records[np.asarray(rows)])
+
+    # What a snapshot holds.
+
+    def state(self) -> State:
+        """Return all state as named arrays."""
+        mine = {"went_live": self._went_live, "scored_day": self._scored_day, "reminded_day": self._reminded_day}
+        return {**mine, **self.register.state(), **self.loop.state()}
+
+    def restore(self, state: State) -> None:
+        """Take the state back into new learners; all are due for a score."""
+        self.loop.restore(state)
+        self.register.restore(state)
+        self._went_live, self._scored_day = state["went_live"].copy(), state["scored_day"].copy()
+        self._reminded_day = state["reminded_day"].copy()

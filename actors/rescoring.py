@@ -1,0 +1,85 @@
+"""Continuous scoring: whoever changed, or whose day ended, is scored again; intake never waits for it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.loop import Loop
+from actors.ports import Pending, Scorer
+
+MOST_ROWS = 4_096
+"""Learners scored at a time: their signals take about a millisecond of the actor, between two batches of events."""
+
+
+class RiskChange(NamedTuple):
+    """A learner's fresh risk."""
+
+    row: int
+    risk: float
+    confidence: float
+    standing: int
+    standing_before: int
+    since_ms: int
+    """Instant of the oldest change that this score is the first to know of."""
+
+
+class Rescoring:
+    """Keeps the risk of a loop's learners fresh.
+
+    Scores are not journalled: what is lost is computed again. There is one request at the pool at a time, so a score
+    never overtakes a newer one; who changes meanwhile is asked for again.
+
+    Args:
+        loop: whose learners.
+        scorer: turns signals into risk.
+    """
+
+    def __init__(self, loop: Loop, scorer: Scorer) -> None:
+        self._loop = loop
+        self._scorer = scorer
+        self._dirty: dict[int, int] = {}  # row -> instant of its oldest change
+        self._asked: tuple[dict[int, int], NDArray[np.int64], NDArray[np.int64], Pending] | None = None
+
+    def touch(self, rows: NDArray[np.int64], at_ms: int) -> None:
+        """Note that something changed for these learners at an instant."""
+        for row in rows.tolist():
+            self._dirty.setdefault(row, at_ms)
+
+    def fresh(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for each row whether its risk knows all that has happened."""
+        waiting = set(self._dirty) | (set(self._asked[0]) if self._asked else set())
+        return np.array([row not in waiting for row in rows.tolist()], bool)
+
+    def waiting(self) -> int:
+        """Return how many learners wait for a score."""
+        return len(self._dirty) + (len(self._asked[0]) if self._asked else 0)
+
+    def step(self) -> list[RiskChange]:
+        """Take scores that have come, and ask for those that are due; return what changed."""
+        changes = []
+        if self._asked is not None and self._asked[3].ready():
+            changes = self._enter()
+        if self._asked is None and self._dirty:
+            taken = dict(list(self._dirty.items())[:MOST_ROWS])
+            for row in taken:
+                del self._dirty[row]
+            among = np.fromiter(taken, np.int64, len(taken))
+            rows, matrix = self._loop.signals(among)
+            self._asked = taken, among, rows, self._scorer.submit(matrix)
+        return changes
+
+    def _enter(self) -> list[RiskChange]:
+        assert self._asked is not None  # noqa: S101  # its one caller has looked
+        since, among, rows, pending = self._asked
+        self._asked = None
+        records = self._loop.records
+        before = records["standing"][among]
+        self._loop.apply_scores(rows, pending(), among)
+        scored = (records[name][among].tolist() for name in ("risk", "confidence", "standing"))
+        return [
+            RiskChange(row, risk, confidence, standing, old, since[row])
+            for row, risk, confidence, standing, old in zip(among.tolist(), *scored, before.tolist(), strict=True)
+        ]

@@ -1,0 +1,133 @@
+"""The service: the live loop around the learner actors, without HTTP.
+
+It takes events and messages, gives each to the lane of its learner's actor, and answers questions about one learner or
+all of them. What drives it (HTTP, an import, a test) is its caller's business.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from actors.answers import Answer, Receipt
+from actors.directory import actor_of
+from actors.feed import Feed, Happening, happenings
+from actors.intake import EventIn
+from actors.lane import Lane, Parcel, Post, Promise
+from actors.live import LearnerView
+from actors.ports import Journal
+from actors.register import Profile
+from actors.runtime import Runtime
+
+
+def _here(keep: Callable[[], None]) -> None:
+    keep()
+
+
+class Service:
+    """Live learners in all actors.
+
+    Args:
+        runtime: of actors with a journal each.
+        actors: how many there are.
+        journal_of: opens the journal of an actor, for reading on one thread.
+        clock: UTC ms; the one clock of everything that is live.
+        post: runs what keeps promises; default: at once, on the lane's thread.
+        fatal: called once, if a lane cannot go on; the process should end then.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        actors: int,
+        journal_of: Callable[[int], Journal],
+        clock: Callable[[], int],
+        post: Post = _here,
+        fatal: Callable[[BaseException], None] = lambda _error: None,
+    ) -> None:
+        self.clock = clock
+        self.feed = Feed()
+        self._journal_of = journal_of
+        self.lanes = [Lane(log, runtime, journal_of(log), clock, self.feed, post, fatal) for log in range(actors)]
+        for log in range(actors):
+            runtime.attach(log)
+        for lane in self.lanes:
+            lane.start()
+
+    def lane(self, learner_id: str) -> Lane:
+        """Return the lane of a learner's actor."""
+        return self.lanes[actor_of(learner_id, len(self.lanes))]
+
+    def submit(self, rows: Sequence[EventIn], promise: Callable[[], Promise]) -> list[tuple[list[int], Any]]:
+        """Hand events to their actors.
+
+        Args:
+            rows: events, of any learners.
+            promise: makes where an answer is put.
+
+        Returns:
+            for each actor concerned the places of its events in ``rows`` and the promise of their receipts.
+
+        Raises:
+            BusyError: an actor has too much waiting; what others have taken will still count, as a retry will find.
+        """
+        places: dict[int, list[int]] = {}
+        for place, row in enumerate(rows):
+            places.setdefault(actor_of(row.learner, len(self.lanes)), []).append(place)
+        promised = []
+        for log, mine in places.items():
+            kept = promise()
+            self.lanes[log].submit(Parcel(kept, [rows[place] for place in mine]))
+            promised.append((mine, kept))
+        return promised
+
+    def track(self, rows: Sequence[EventIn]) -> list[Receipt]:
+        """Hand events to their actors and wait; return their receipts in the order of ``rows``."""
+        receipts: dict[int, Receipt] = {}
+        for places, promise in self.submit(rows, concurrent.futures.Future):
+            receipts.update(zip(places, promise.result(), strict=True))
+        return [receipts[place] for place in range(len(rows))]
+
+    def order(self, promise: Promise, learner_id: str, method: str, *args: Any) -> None:
+        """Hand another kind of message to a learner's actor; the promise gets a list with its `Answer`."""
+        self.lane(learner_id).submit(Parcel(promise, (), method, args))
+
+    def set_profile(self, promise: Promise, learner_id: str, changes: Profile) -> None:
+        """Change entries of a learner's profile; the learner may be new."""
+        self.order(promise, learner_id, "profile", learner_id, changes, self.clock())
+
+    def learner(self, learner_id: str) -> LearnerView:
+        """Return all that is held of a learner; `InputError` if nobody has that id."""
+        view: LearnerView = self.lane(learner_id).ask("learner", learner_id, self.clock())
+        return view
+
+    def today(self, learner_id: str) -> int:
+        """Return a learner's local day, also of one who is new."""
+        day: int = self.lane(learner_id).ask("today", learner_id, self.clock())
+        return day
+
+    def settle(self) -> None:
+        """Wait until nothing is due by the clock and every risk is fresh."""
+        self._everywhere("settle")
+
+    def _everywhere(self, method: str, *args: Any) -> list[Any]:
+        promises: list[concurrent.futures.Future[Any]] = []
+        for lane in self.lanes:
+            promises.append(concurrent.futures.Future())
+            lane.submit(Parcel(promises[-1], (), method, args))
+        return [promise.result() for promise in promises]
+
+    def history(self, log: int, sequence: int, place: int) -> Iterator[Happening]:
+        """Yield what happened in a log after a position, in order, from the journal."""
+        for entry in self._journal_of(log).read(sequence - 1 if sequence else 0):
+            for each in happenings(log, entry.sequence, Answer.of(entry.answer), self.lanes[log].id_of):
+                if (each.sequence, each.place) > (sequence, place):
+                    yield each
+
+    def end(self) -> None:
+        """Take nothing more, finish what is waiting, save snapshots."""
+        for lane in self.lanes:
+            lane.end()
+        for lane in self.lanes:
+            lane.join()
