@@ -16,6 +16,8 @@ from actors.runtime import Runtime
 from engine.risk import model as risk_model
 from tests.runtimes import Open, runtimes
 
+pytest_plugins = ["tests.databases"]
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = "ENGAGE_DATA_DIR"
 DATA_DIR = Path(os.environ.get(DATA_VARIABLE) or ROOT / "../shared/data").resolve()

@@ -1,0 +1,105 @@
+"""The tables, as the newest migration leaves them: a test compares the two on both databases.
+
+Instants are UTC milliseconds. JSON is stored as the text that was written, since checksums are taken over it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+
+METADATA = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_name)s"})
+
+
+def _required(name: str, kind: type[Text | Integer | BigInteger | LargeBinary]) -> Column[object]:
+    return Column(name, kind, nullable=False)
+
+
+SETTINGS = Table(
+    "settings",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    _required("value", Text),
+)
+"""What holds for the whole database, such as the number of its logs."""
+
+LOGS = Table(
+    "logs",
+    METADATA,
+    Column("log", Integer, primary_key=True, autoincrement=False),
+    _required("epoch", BigInteger),
+)
+"""One row a log. Its epoch is raised by everyone who takes the log; only the last of them may append."""
+
+JOURNAL = Table(
+    "journal",
+    METADATA,
+    Column("log", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    _required("epoch", BigInteger),  # under which it was appended: tells an entry's own writer from another
+    _required("kind", Text),
+    _required("body", Text),
+    _required("frame", LargeBinary),
+    _required("answer_kind", Text),
+    _required("answer", Text),
+    _required("answer_frame", LargeBinary),
+    _required("checksum", BigInteger),
+)
+"""The entries. No foreign key to `LOGS`: an entry is inserted by a statement that reads its log's row."""
+
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _required("name", Text),
+    _required("role", Text),
+    _required("scopes", Text),  # JSON list
+    _required("secret_hash", LargeBinary),
+    _required("created_ms", BigInteger),
+    Column("expires_ms", BigInteger),
+    Column("revoked_ms", BigInteger),
+)
+"""API keys, with the hash of each secret and never the secret."""
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),  # SQLite numbers INTEGER keys only
+    _required("at_ms", BigInteger),
+    _required("who", Text),
+    _required("role", Text),
+    _required("method", Text),
+    _required("path", Text),
+    _required("status", Integer),
+    Column("learner", Text),
+)
+"""Who asked for what."""
+
+REPORTS = Table(
+    "reports",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    _required("body", Text),
+    _required("created_ms", BigInteger),
+)
+"""What jobs have reported; the key makes a job that runs twice report once."""
+
+ERASURES = Table(
+    "erasures",
+    METADATA,
+    Column("log", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    _required("learner_hash", Text),
+    _required("erased_ms", BigInteger),
+    _required("body", Text),
+    Index(None, "learner_hash"),
+)
+"""Proofs of erasure, under the entry that erased; the learner stands here as a hash only."""
+
+SERVICES = Table(
+    "services",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _required("seen_ms", BigInteger),
+)
+"""The services that work on this database, each with its last sign of life."""
