@@ -32,7 +32,7 @@ def event_key(*parts: object) -> int:
     >>> event_key("lesson-7-done") == event_key("lesson-7-done")
     True
     """
-    text = "\x1f".join("" if part is None else str(part) for part in parts)
+    text = "\x1f".join(["" if part is None else str(part) for part in parts])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
@@ -45,17 +45,15 @@ class Intake:
         learners: ids, each once.
         zones: zone that each event itself names, None = none; empty = none at all.
         details: what the sender said of each event beside, for people; empty = nothing.
-        history: imported from before going live.
     """
 
     events: events.Events
     learners: list[str]
     zones: list[str | None]
     details: list[Any]
-    history: bool = False
 
     @classmethod
-    def of(cls, rows: Sequence[EventIn], *, history: bool = False) -> Intake:
+    def of(cls, rows: Sequence[EventIn]) -> Intake:
         """Pack events for one actor; their order is kept."""
         learners, keys, occurred, arrived, actions, values, zones, details = zip(*rows, strict=True)
         places: dict[str, int] = {}
@@ -64,4 +62,4 @@ class Intake:
         batch["event_id"], batch["action"], batch["value"] = keys, actions, values
         batch["occurred_ms"], batch["arrived_ms"] = occurred, arrived
         own = list(zones) if any(zones) else []
-        return cls(batch, list(places), own, list(details) if any(details) else [], history)
+        return cls(batch, list(places), own, list(details) if any(details) else [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,9 +24,12 @@ from engine.calendar import MS_PER_MINUTE
 from engine.errors import EngageError, InputError
 from engine.receipts import PLACE_BITS
 
+_log = logging.getLogger("engage.lane")
+
 MOST_WAITING = 5 * MOST_EVENTS
 """Events that may gather for one actor: a quarter of a second of its work."""
 _PAUSE_S = 0.02  # an idle lane looks at the clock, and for scores, this often
+_TROUBLE_S = 0.5
 _RESCORE_S = 0.1  # ... and a busy one for scores at least this often
 _CHECKPOINT_EVENTS = 200_000  # a recovery replays a million a second
 _DUPLICATE = VERDICTS.index("duplicate")
@@ -93,6 +97,7 @@ class Lane(threading.Thread):
         self._ids: list[str | None] = []
         self._minute = -1  # of the clock when it was last looked at
         self._scored_at = 0.0
+        self._stirred = True  # somebody may wait for a score
         self._unsaved_events = 0
         self._entry = functools.lru_cache(64)(journal.entry)
 
@@ -158,7 +163,7 @@ class Lane(threading.Thread):
         if parcels:
             self._carry(parcels)
         if idle or time.monotonic() - self._scored_at > _RESCORE_S:
-            self._look_around()
+            self._glance()
         if self._unsaved_events > _CHECKPOINT_EVENTS:
             self._runtime.checkpoint(self.log)
             self._unsaved_events = 0
@@ -188,7 +193,7 @@ class Lane(threading.Thread):
                 self._unsaved_events += len(rows)
                 receipts = self._receipts(answer)
             elif first.method == "settle":
-                self._look_around(settle=True)
+                self._settle()
                 receipts = []
             else:
                 answer = self._deliver(first.method, *first.args)
@@ -220,6 +225,7 @@ class Lane(threading.Thread):
     def _deliver(self, method: str, *args: Any) -> Answer:
         sequence, message = self._runtime.deliver(self.log, method, *args)
         answer = Answer.of(message)
+        self._stirred = True
         if method == "erase":
             self._ids, self._minute = [], -1
             self._entry.cache_clear()
@@ -238,24 +244,38 @@ class Lane(threading.Thread):
                 told[place] = next(before)._replace(verdict=VERDICTS[_DUPLICATE])
         return told
 
-    def _look_around(self, *, settle: bool = False) -> None:
-        """See what the clock asks for and which scores have come; to settle is to go on until there is nothing."""
-        while True:
-            busy = False
-            now_ms = self._clock()
-            if settle or now_ms // MS_PER_MINUTE != self._minute:
-                due = self.ask("due", now_ms)
-                for method in due:
-                    self._deliver(method, now_ms)
-                busy = bool(due)
-                self._minute = -1 if busy else now_ms // MS_PER_MINUTE
-            self._scored_at = time.monotonic()
-            changes = self.ask("rescore")
+    def _glance(self) -> None:
+        """Look around between parcels; where the journal is in trouble, callers hear of it and this waits."""
+        try:
+            self._look_around()
+        except JournalError as error:
+            _log.warning("lane %d: %s", self.log, error)
+            time.sleep(_TROUBLE_S)
+
+    def _look_around(self) -> bool:
+        """See what the clock asks for and which scores have come; return whether there is more to come."""
+        now_ms = self._clock()
+        busy = False
+        if now_ms // MS_PER_MINUTE != self._minute:
+            due = self.ask("due", now_ms)
+            for method in due:
+                self._deliver(method, now_ms)
+            busy = bool(due)
+            self._minute = -1 if busy else now_ms // MS_PER_MINUTE
+        self._scored_at = time.monotonic()
+        if self._stirred:
+            changes, self.waiting_scores = self.ask("rescore")
+            self._stirred = self.waiting_scores > 0
             if changes and self._feed:
                 self._feed.tell([self._risk(change) for change in changes if self.id_of(change.row) is not None])
-            self.waiting_scores = self.ask("waiting")
-            if not settle or not (busy or self.waiting_scores):
-                return
+        return busy or self._stirred
+
+    def _settle(self) -> None:
+        """Go on until nothing is due by the clock and every risk is fresh."""
+        more = self._stirred = True
+        while more:
+            self._minute = -1  # what is due may have waited for a score
+            more = self._look_around()
 
     def _risk(self, change: Any) -> Happening:
         facts = {name: getattr(change, name) for name in change._fields if name != "row"}

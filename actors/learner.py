@@ -6,6 +6,7 @@ was applied before is answered as before; a gap is refused; so after a death the
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import time
@@ -233,6 +234,7 @@ class LearnerActor:
             self._erase_from(journal, self._sequence, entry.message)
         self._durable = self._sequence
         self._ready = True
+        gc.freeze()  # what is alive now stays: a full collection that walked it would stop the actor for long
         return self._sequence
 
     def _load(self, before: int) -> None:

@@ -6,6 +6,7 @@ A message is *resolved* once, against the moment: ids become rows, instants loca
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,9 @@ from engine.record import NEVER, canonical_bytes, column
 
 if TYPE_CHECKING:
     from actors.learner import ActorSpec
+
+
+LIVE, NOTHING = -1, -2
 
 
 class LearnerView(NamedTuple):
@@ -53,7 +57,8 @@ class LiveLearners:
         self._rescoring = Rescoring(self.loop, scorer)
         self._kinds = {"events": self._events, "import": self._events, "profile": self._profile, "close": self._close}
         self._kinds |= {"daily": self._daily, "remind": self._remind, "erase": self._erase}
-        self._went_live = np.zeros(0, bool)  # has had an event that is not history
+        self._parts: dict[str, int] = {}  # of each imported history: how many are in
+        self._source = np.zeros(0, np.int32)  # where a learner's events are from: place of the history, LIVE, NOTHING
         self._scored_day = np.zeros(0, np.int32)  # of each learner's newest daily scoring
         self._reminded_day = np.zeros(0, np.int32)
 
@@ -71,8 +76,6 @@ class LiveLearners:
     def resolve_events(self, intake: Intake) -> Message:
         """Give events their rows and local days."""
         rows, new = self.register.place(intake.learners)
-        if intake.history:
-            self._refuse_history(intake, rows)
         resolved = intake.events.copy()
         resolved["learner"] = rows[intake.events["learner"]]
         resolved["day"], resolved["minute"] = self.register.local(
@@ -81,14 +84,23 @@ class LiveLearners:
         body: dict[str, Any] = {"new": new}
         if intake.details:
             body["details"] = intake.details
-        return Message("import" if intake.history else "events", body, events.to_frame(resolved))
+        return Message("events", body, events.to_frame(resolved))
 
-    def _refuse_history(self, intake: Intake, rows: NDArray[np.int64]) -> None:
-        known = rows[rows < len(self.register)]
-        late = known[self._went_live[known]]
-        if len(late):
-            name, got = f"learner {self.register.ids[late[0]]!r}", "live events already"
-            raise InputError(name, got, "none", "History is imported before a learner goes live; leave this one out.")
+    def resolve_import(self, source: str, part: int, intake: Intake) -> Message:
+        """Take in history from before going live, part by part.
+
+        Args:
+            source: names the history, the same for all its parts.
+            part: from 0, one after another.
+            intake: the events of this part; they arrived as they occurred.
+        """
+        if (bad := self.unfit(source, intake.learners)) is not None:
+            remedy = "History is imported once, before a learner goes live; leave this one out."
+            raise InputError(f"learner {bad!r}", "events already", "none", remedy)
+        if part != self.parts_of(source):
+            raise InputError(f"history {source}", f"part {part}", f"part {self.parts_of(source)}")
+        found = self.resolve_events(intake)
+        return Message("import", {**found.body, "source": source, "part": part}, found.frame)
 
     def resolve_profile(self, learner_id: str, changes: Profile, now_ms: int) -> Message:
         """Change entries of a profile, of a learner who may be new."""
@@ -122,8 +134,11 @@ class LiveLearners:
         batch = events.from_frame(message.frame)
         rows = np.unique(batch["learner"])
         rows = rows[rows != receipts.NOBODY].astype(np.int64)
-        if message.kind == "events":
-            self._went_live[rows] = True
+        source = LIVE
+        if message.kind == "import":
+            self._parts[message.body["source"]] = message.body["part"] + 1
+            source = list(self._parts).index(message.body["source"])
+        self._source[rows] = np.where(self._source[rows] == LIVE, LIVE, source)
         got, outcomes = self.loop.receive(batch, sequence << receipts.PLACE_BITS)
         self._rescoring.touch(rows, int(batch["arrived_ms"].min()))
         return Answer(got, outcomes)
@@ -159,7 +174,7 @@ class LiveLearners:
         row = message.body["row"]
         self.register.remove(row)
         self.loop.forget(row)
-        self._went_live[row], self._scored_day[row], self._reminded_day[row] = False, 0, 0
+        self._source[row], self._scored_day[row], self._reminded_day[row] = NOTHING, 0, 0
         return Answer()
 
     def _take_in(self, new: list[str]) -> None:
@@ -170,7 +185,7 @@ class LiveLearners:
             added = np.zeros(count - len(self._scored_day), np.int32)
             self._scored_day = np.concatenate([self._scored_day, added])
             self._reminded_day = np.concatenate([self._reminded_day, added])
-            self._went_live = np.concatenate([self._went_live, added.astype(bool)])
+            self._source = np.concatenate([self._source, np.full(len(added), NOTHING, np.int32)])
 
     # Questions: nothing that a message depends on changes.
 
@@ -199,13 +214,23 @@ class LiveLearners:
         due = reminders.due(self.loop, today, minute)
         return due[self._reminded_day[due] < today[due]]
 
-    def rescore(self) -> list[RiskChange]:
-        """Take scores that have come, ask for those that are due; return what changed."""
-        return self._rescoring.step()
+    def unfit(self, source: str, learner_ids: list[str]) -> str | None:
+        """Return the first of these learners who has events from elsewhere than this history; None = nobody has."""
+        mine = list(self._parts).index(source) if source in self._parts else NOTHING
+        for learner_id in learner_ids:
+            row = self.register.rows.get(learner_id)
+            if row is not None and self._source[row] not in {NOTHING, mine}:
+                return learner_id
+        return None
 
-    def waiting(self) -> int:
-        """Return how many learners wait for a score."""
-        return self._rescoring.waiting()
+    def parts_of(self, source: str) -> int:
+        """Return how many parts of a history are in."""
+        return self._parts.get(source, 0)
+
+    def rescore(self) -> tuple[list[RiskChange], int]:
+        """Take scores that have come, ask for those that are due; return what changed, and how many still wait."""
+        changes = self._rescoring.step()
+        return changes, self._rescoring.waiting()
 
     def learner(self, learner_id: str, now_ms: int) -> LearnerView:
         """Return all that is held of a learner; `InputError` if nobody has that id."""
@@ -242,12 +267,15 @@ class LiveLearners:
 
     def state(self) -> State:
         """Return all state as named arrays."""
-        mine = {"went_live": self._went_live, "scored_day": self._scored_day, "reminded_day": self._reminded_day}
-        return {**mine, **self.register.state(), **self.loop.state()}
+        mine = {"source": self._source, "scored_day": self._scored_day, "reminded_day": self._reminded_day}
+        parts = np.frombuffer(json.dumps(self._parts).encode(), np.uint8)
+        return {**mine, "parts": parts, **self.register.state(), **self.loop.state()}
 
     def restore(self, state: State) -> None:
         """Take the state back into new learners; all are due for a score."""
         self.loop.restore(state)
         self.register.restore(state)
-        self._went_live, self._scored_day = state["went_live"].copy(), state["scored_day"].copy()
+        self._source, self._scored_day = state["source"].copy(), state["scored_day"].copy()
         self._reminded_day = state["reminded_day"].copy()
+        self._parts = json.loads(state["parts"].tobytes())
+        self._rescoring.touch(np.arange(len(self.register)), 0)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.answers import Answer, Receipt
 from actors.directory import actor_of
+from actors.erasure import without
 from actors.feed import Feed, Happening, happenings
 from actors.intake import EventIn
 from actors.lane import Lane, Parcel, Post, Promise
@@ -19,6 +20,15 @@ from actors.live import LearnerView
 from actors.ports import Journal
 from actors.register import Profile
 from actors.runtime import Runtime
+
+
+class Erased(NamedTuple):
+    """What an erasure left."""
+
+    log: int
+    sequence: int  # of the entry that erased
+    entries_checked: int  # of the learner's journal, all of them
+    entries_left: int  # that still say anything about the learner; 0, or something is wrong
 
 
 def _here(keep: Callable[[], None]) -> None:
@@ -106,6 +116,26 @@ class Service:
         """Return a learner's local day, also of one who is new."""
         day: int = self.lane(learner_id).ask("today", learner_id, self.clock())
         return day
+
+    def erase(self, learner_id: str) -> Erased:
+        """Erase a learner everywhere, wait for it, and look through the whole journal whether anything is left.
+
+        Raises:
+            UnknownLearnerError: nobody has that id.
+        """
+        lane = self.lane(learner_id)
+        row = int(self.learner(learner_id).record["learner"][0])
+        promise: concurrent.futures.Future[list[Answer]] = concurrent.futures.Future()
+        self.order(promise, learner_id, "erase", learner_id, self.clock())
+        promise.result()
+        trace = without(row, learner_id)
+        sequence = checked = left = 0
+        for entry in self._journal_of(lane.log).read(0):
+            checked += 1
+            left += trace(entry) is not None
+            if entry.message.kind == "erase" and entry.message.body["row"] == row:
+                sequence = entry.sequence
+        return Erased(lane.log, sequence, checked, left)
 
     def settle(self) -> None:
         """Wait until nothing is due by the clock and every risk is fresh."""
