@@ -165,7 +165,7 @@ class Lane(threading.Thread):
         if idle or time.monotonic() - self._scored_at > _RESCORE_S:
             self._glance()
         if self._unsaved_events > _CHECKPOINT_EVENTS:
-            self._runtime.checkpoint(self.log)
+            self._runtime.checkpoint(self.log, aside=True)
             self._unsaved_events = 0
         return True
 
@@ -198,9 +198,11 @@ class Lane(threading.Thread):
             else:
                 answer = self._deliver(first.method, *first.args)
                 receipts = [answer]
-        except (InputError, JournalError) as error:
+        except Exception as error:
             self._keep([functools.partial(parcel.promise.set_exception, error) for parcel in parcels])
-            return
+            if isinstance(error, InputError | JournalError):
+                return
+            raise  # this lane is over, but who has waited hears of it
         kept, start = [], 0
         for parcel in parcels:
             count = len(parcel.rows) if first.method == "events" else len(receipts)

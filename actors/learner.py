@@ -7,23 +7,23 @@ was applied before is answered as before; a gap is refused; so after a death the
 from __future__ import annotations
 
 import gc
-import math
+import logging
 import os
+import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from actors.cohort import Cohort
 from actors.erasure import without
 from actors.live import LiveLearners
-from actors.ports import Entry, Journal, Message, Meter, Scorer, Store, WorldMaker
-from engine import events
-from engine.calendar import MS_PER_DAY
+from actors.ports import Entry, Journal, Message, Meter, Scorer, State, Store, WorldMaker
 from engine.errors import EngageError
 from engine.record import NEVER
 from engine.rules import Rules
 
+_log = logging.getLogger("engage.learner")
 _REPLIES_KEPT = 256
 _WORK_PER_SAVE = 10
 
@@ -109,6 +109,8 @@ class LearnerActor:
         self._store = store
         self._journal = spec.journal
         self._snapshot_due = time.monotonic() + spec.snapshot_s
+        self._aside = threading.Thread()  # writes a snapshot, if one is being written aside
+        self._aside.start()
         self._move_in()
         self._ready = self._journal is None  # live learners are there once the journal has been read
 
@@ -176,11 +178,29 @@ class LearnerActor:
         self._load(before)
         return self._sequence
 
-    def checkpoint(self) -> int:
-        """Save a snapshot now, so that a recovery has less to replay; return the number of its message."""
+    def checkpoint(self, aside: bool = False) -> int:
+        """Save a snapshot, so that a recovery has less to replay; return the number of its message.
+
+        Args:
+            aside: write it from a copy of the state, on a thread of its own, while messages go on.
+        """
+        self._aside.join()
         if self._ready and self._sequence > self._saved:
-            self._snapshot(self._sequence)
+            if aside:
+                self._saved, state = self._sequence, {name: array.copy() for name, array in self.tenant.state().items()}
+                self._aside = threading.Thread(target=self._save_aside, args=(self._sequence, state))
+                self._aside.start()
+            else:
+                self._snapshot(self._sequence)
         return self._saved
+
+    def _save_aside(self, sequence: int, state: State) -> None:
+        """Save a snapshot that nobody waits for. Without it a recovery takes longer, and that is all."""
+        try:
+            self._store.save(sequence, state)
+            self._store.prune(sequence)
+        except OSError as error:
+            _log.warning("learner actor %d: no snapshot of message %d: %s", self._spec.number, sequence, error)
 
     def process_id(self) -> int:
         """Return the id of the operating-system process it lives in."""
@@ -212,6 +232,7 @@ class LearnerActor:
 
     def _erase_from(self, journal: Journal, sequence: int, message: Message) -> None:
         """Take what an erasure leaves in the journal and the snapshots out of them; doing it again does no harm."""
+        self._aside.join()  # else it could come after what is forgotten here
         journal.rewrite(without(message.body["row"], message.body["learner"]))
         self._store.forget(0)
         self._store.save(sequence, self.tenant.state())
@@ -220,6 +241,7 @@ class LearnerActor:
     def _replayed(self, journal: Journal) -> int:
         """Take the journal over and build the state from it; return the number of its newest entry."""
         self._ready = False
+        self._aside.join()
         newest = journal.take()
         self._move_in()
         self._store.forget(newest)  # of another history, where a database was restored from a copy
@@ -252,27 +274,3 @@ class LearnerActor:
         self._durable = durable if self._journal is None else self._sequence
         ended, pause_s = time.monotonic(), self._spec.snapshot_s
         self._snapshot_due = ended + (max(pause_s, _WORK_PER_SAVE * (ended - began)) if pause_s else 0.0)
-
-
-def warm_up(spec: ActorSpec, scorer: Scorer) -> None:
-    """Run one learner of this kind through a day, so that all compiled code is in the cache.
-
-    Processes that start together would otherwise each compile it for themselves.
-
-    Args:
-        spec: of one of the actors.
-        scorer: turns signals into risk.
-    """
-    spec = replace(spec, count=1, log=None, snapshot_s=math.inf, journal=None)
-    days = (spec.first_day, spec.first_day + 1) if spec.worlds is not None else ()
-    cohort = Cohort(spec, scorer)
-    for day in days:
-        cohort.day(day)
-    if days:
-        return
-    event = events.empty(1)
-    event["occurred_ms"] = event["arrived_ms"] = MS_PER_DAY
-    event["day"] = 1
-    cohort.ingest(events.to_frame(event))
-    cohort.close(2)
-    cohort.loops[0].receive(event, 0)

@@ -117,6 +117,20 @@ class Register:
             occurred_ms: UTC instant of each event.
             own: zone that each event names, None = none.
         """
+        codes = self._codes_of(rows, occurred_ms, own)
+        if not codes.any():
+            return calendar.local(occurred_ms, self._tables[_DEFAULT])
+        return calendar.local_days(occurred_ms, codes, self._tables)
+
+    def zones(self, rows: NDArray[np.int64], occurred_ms: NDArray[np.int64], own: list[str | None]) -> list[str]:
+        """Return the zone that `local` goes by for each event; the service's own has no name."""
+        codes = self._codes_of(rows, occurred_ms, own).tolist()
+        names = list(self._codes)
+        return [names[code] for code in codes]
+
+    def _codes_of(
+        self, rows: NDArray[np.int64], occurred_ms: NDArray[np.int64], own: list[str | None]
+    ) -> NDArray[np.int64]:
         known = rows < len(self.ids)
         codes = np.zeros(len(rows), np.int64)
         codes[known] = self._zone_of[rows[known]]
@@ -126,9 +140,7 @@ class Register:
         for place, zone in enumerate(own):
             if zone is not None:
                 codes[place] = self._code(zone)
-        if not codes.any():
-            return calendar.local(occurred_ms, self._tables[_DEFAULT])
-        return calendar.local_days(occurred_ms, codes, self._tables)
+        return codes
 
     def now(self, now_ms: int) -> LocalTime:
         """Return the local day and minute of every learner at an instant."""

@@ -140,9 +140,9 @@ class Runtime(ABC):
         """Ask an actor's tenant something that no message depends on; the answer builds on all that was answered."""
         return self._asked(actor, "ask", lambda: (self._answered[actor], method, *args))
 
-    def checkpoint(self, actor: int) -> int:
-        """Let an actor save a snapshot now; return the number of its message."""
-        return int(self._asked(actor, "checkpoint", tuple))
+    def checkpoint(self, actor: int, *, aside: bool = False) -> int:
+        """Let an actor save a snapshot, aside or now; return the number of its message."""
+        return int(self._asked(actor, "checkpoint", lambda: (aside,)))
 
     def actors(self) -> list[ActorInfo]:
         """Return every actor with its process id."""

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 from actors.lane import Post
-from actors.learner import ActorSpec, Arm, warm_up
+from actors.learner import ActorSpec, Arm
 from actors.local import LocalRuntime
 from actors.runtime import Runtime
 from actors.scoring import DirectScorer, ScoringActor
 from actors.service import Service
 from actors.storage.journal import SqlJournal
+from actors.warming import warm_up
 from engine.risk.model import RiskModel
 from engine.rules import Rules
 
@@ -48,6 +49,7 @@ def open_runtime(
         dashboard: start Ray's dashboard, too.
     """
     runtime: Runtime
+    warm_up(specs[0], DirectScorer(ScoringActor(model)))
     if name == "local":
         runtime = LocalRuntime(specs, model, work)
         yield runtime
@@ -57,7 +59,6 @@ def open_runtime(
     from actors.ray_cluster import Cluster, fits  # noqa: PLC0415  # imported on demand, see above
     from actors.ray_runtime import RayRuntime  # noqa: PLC0415  # imported on demand, see above
 
-    warm_up(specs[0], DirectScorer(ScoringActor(model)))
     scorers = max(1, min(len(specs), cores()) // 2)
     fits(len(specs) + scorers)
     with Cluster() as cluster:
