@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from actors.answers import Answer, receipts_told
 from actors.feed import Feed, Happening, happenings
 from actors.intake import MOST_EVENTS, EventIn, Intake
@@ -89,12 +91,15 @@ class Lane(threading.Thread):
         self.log = log
         self.waiting_events = 0
         self.waiting_scores = 0
+        self.verdicts = dict.fromkeys(VERDICTS, 0)  # events so far by what became of them
+        self.score_lag_ms = 0  # of the newest scores: from the oldest change they know of until they were there
         self._runtime, self._journal, self._clock = runtime, journal, clock
         self._feed, self._post, self._fatal = feed, post, fatal
         self._parcels: collections.deque[Parcel] = collections.deque()
         self._changed = threading.Condition()
         self._ending = False
         self._ids: list[str | None] = []
+        self._naming = threading.Lock()
         self._minute = -1  # of the clock when it was last looked at
         self._scored_at = 0.0
         self._stirred = True  # somebody may wait for a score
@@ -121,17 +126,23 @@ class Lane(threading.Thread):
         """Ask the actor's tenant something; the answer builds on every message whose promise was kept."""
         return self._runtime.ask(self.log, method, *args)
 
+    def newest(self) -> int:
+        """Return the number of the journal's newest entry."""
+        return self._runtime.newest(self.log)
+
     def id_of(self, row: int) -> str | None:
         """Return the learner of a row, None = erased."""
-        if row >= len(self._ids):
-            self._ids = [*self._ids, *self.ask("ids", len(self._ids))]
-        return self._ids[row]
+        return self._named(row + 1)[row]
 
     def ids(self, count: int) -> list[str | None]:
         """Return the learners of the first rows."""
-        if count:
-            self.id_of(count - 1)
-        return self._ids[:count]
+        return self._named(count)[:count]
+
+    def _named(self, count: int) -> list[str | None]:
+        with self._naming:  # callers' threads and this lane's own ask
+            if count > len(self._ids):
+                self._ids += self.ask("ids", len(self._ids))
+            return self._ids
 
     def end(self) -> None:
         """Finish what is waiting, save a snapshot and end."""
@@ -192,6 +203,8 @@ class Lane(threading.Thread):
                 answer = self._deliver("events", Intake.of(rows))
                 self._unsaved_events += len(rows)
                 receipts = self._receipts(answer)
+                for code, count in enumerate(np.bincount(answer.receipts["verdict"]).tolist()):
+                    self.verdicts[VERDICTS[code]] += count
             elif first.method == "settle":
                 self._settle()
                 receipts = []
@@ -229,7 +242,9 @@ class Lane(threading.Thread):
         answer = Answer.of(message)
         self._stirred = True
         if method == "erase":
-            self._ids, self._minute = [], -1
+            with self._naming:
+                self._ids = []  # a new list: whoever holds the old one keeps it
+            self._minute = -1
             self._entry.cache_clear()
         if self._feed:
             self._feed.tell(list(happenings(self.log, sequence, answer, self.id_of)))
@@ -268,6 +283,7 @@ class Lane(threading.Thread):
         if self._stirred:
             changes, self.waiting_scores = self.ask("rescore")
             self._stirred = self.waiting_scores > 0
+            self.score_lag_ms = max((now_ms - change.since_ms for change in changes if change.since_ms), default=0)
             if changes and self._feed:
                 self._feed.tell([self._risk(change) for change in changes if self.id_of(change.row) is not None])
         return busy or self._stirred

@@ -1,0 +1,74 @@
+"""Batches of events as clients send them: a JSON array, an envelope around one, or a line for each (NDJSON)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from api import refusals
+from api.events import EventBody
+from api.problems import Refused, item
+
+MOST_EVENTS = 2_000
+"""Events of one request: about half a megabyte of JSON, and half of what one message to an actor holds."""
+
+NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonlines")
+_ENVELOPES = ("events", "batch")  # ours, and Segment's
+_WHOLE = TypeAdapter(list[EventBody])
+_ONE = TypeAdapter(EventBody)
+
+Read = list[EventBody | dict[str, str]]
+"""Each item of a batch: an event, or what is wrong with it."""
+
+
+def read_batch(body: bytes, content_type: str) -> Read:
+    """Return the items of a batch, in order.
+
+    Args:
+        body: of the request.
+        content_type: of it; NDJSON by its names, else JSON.
+
+    Raises:
+        Refused: nothing of it can be read, or it holds too many.
+    """
+    if content_type.partition(";")[0].strip().lower() in NDJSON:
+        return _sized([_line(line) for line in body.splitlines() if line.strip()])
+    try:
+        return _sized(list(_WHOLE.validate_json(body)))  # the quick way, if all is well
+    except ValidationError:
+        return [_checked(each) for each in _items(body)]
+
+
+def _sized(found: Read) -> Read:
+    if not 1 <= len(found) <= MOST_EVENTS:
+        remedy = "Send it in parts." if found else ""
+        raise Refused(413 if found else 422, "events", f"{len(found)}", f"1 to {MOST_EVENTS:,} in one request", remedy)
+    return found
+
+
+def _items(body: bytes) -> list[Any]:
+    try:
+        told = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise Refused(400, "body", str(error), "JSON") from None
+    if isinstance(told, dict):
+        told = next((told[name] for name in _ENVELOPES if name in told), None)
+    if not isinstance(told, list):
+        raise Refused(422, "body", "no list of events", "a JSON array, or an object with `events`", "See docs/api.md.")
+    return _sized(told)
+
+
+def _checked(told: Any) -> EventBody | dict[str, str]:
+    try:
+        return _ONE.validate_python(told)
+    except ValidationError as error:
+        return item(refusals.wrong_field(error.errors()[0]))
+
+
+def _line(line: bytes) -> EventBody | dict[str, str]:
+    try:
+        return _ONE.validate_json(line)
+    except ValidationError as error:
+        return item(refusals.wrong_field(error.errors()[0]))

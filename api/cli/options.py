@@ -1,0 +1,20 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path, typer.Option(envvar="ENGAGE_DATA", help="Directory of the service: its database, secrets and snapshots")
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ENGAGE_DATABASE_URL",
+        help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; default: an SQLite file in the data directory",
+    ),
+]
+DATA = Path("engage-data")

@@ -1,0 +1,60 @@
+"""``engage serve``: the live service."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.console import console, errors
+from api.cli.options import DATA, Data, DatabaseUrl
+from api.serving import Trouble, open_app
+from api.serving import serve as serve_app
+from api.settings import Settings
+from api.wiring import RuntimeName
+from engine import calendar
+from engine import rules as engine_rules
+from engine.policies import make
+from engine.risk import model as risk_model
+
+
+def serve(
+    data: Data = DATA,
+    database_url: DatabaseUrl = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise")] = Settings.host,
+    port: Annotated[int, typer.Option(help="TCP port; 0 = any that is free")] = Settings.port,
+    actors: Annotated[int | None, typer.Option(help="Learner actors of a new database; default: 1")] = None,
+    runtime: Annotated[RuntimeName, typer.Option(help="ray: processes; local: all in this one")] = "ray",
+    timezone: Annotated[
+        str, typer.Option(help="Zone of learners whose profile has none, such as Europe/Berlin")
+    ] = "UTC",
+    policy: Annotated[str, typer.Option(help="Names the interventions that `calculate` shows")] = "at_risk",
+    rules: Annotated[Path | None, typer.Option(help="Your own rules, overriding the defaults")] = None,
+    model: Annotated[Path | None, typer.Option(help="Risk model; default: the packaged one")] = None,
+    public_metrics: Annotated[bool, typer.Option(help="Let anyone who can reach it read /metrics")] = False,
+) -> None:
+    """Serve the API until Ctrl-C or SIGTERM; what is acknowledged is durable, whatever dies."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    product_rules, risk = engine_rules.load(rules), risk_model.load(model)
+    calendar.zone(timezone)
+    make(policy)
+    settings = Settings(host=host, port=port, public_metrics=public_metrics)
+    trouble = Trouble()
+    errors.print("Starting ...")
+    with open_app(
+        data,
+        database_url,
+        settings,
+        product_rules,
+        risk,
+        actors=actors,
+        runtime=runtime,
+        zone=timezone,
+        policy=policy,
+        trouble=trouble,
+    ) as app:
+        serve_app(
+            app, settings, trouble, lambda address: console.print(f"Listening on {address} (docs: {address}/docs)")
+        )

@@ -1,0 +1,65 @@
+"""Erasure of a learner, and its proof."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from actors.storage.erasures import Erasure, ErasureStore
+from api.access import Caller, own
+from api.context import Engine
+from api.events import LearnerId
+from api.problems import responses
+from api.wire import Wire
+
+router = APIRouter(prefix="/api/engagement", tags=["learners"])
+
+
+class ErasureProof(Wire):
+    """That nothing is held of a learner any more; who does not know the id cannot tell whose proof it is."""
+
+    learner_hash: str = Field(description="SHA-256 of this installation's identity and the id.")
+    erased_at_ms: int = Field(description="UTC milliseconds.")
+    log: int = Field(description="Journal that held the learner.")
+    sequence: int = Field(description="Entry of it that erased.")
+    entries_checked: int = Field(description="Entries of that journal looked through afterwards, all there are.")
+    entries_left: int = Field(description="Of these, how many still said anything about the learner.", examples=[0])
+
+
+def _proof(erasure: Erasure) -> ErasureProof:
+    return ErasureProof(
+        learner_hash=erasure.learner_hash,
+        erased_at_ms=erasure.erased_ms,
+        log=erasure.log,
+        sequence=erasure.sequence,
+        **erasure.body,
+    )
+
+
+def _hash(engine: Engine, learner_id: str) -> str:
+    return hashlib.sha256(f"{engine.identity}\x00{learner_id}".encode()).hexdigest()
+
+
+@router.delete("/learners/{userId}", summary="Erase a learner", responses=responses(404, 503))
+async def erase(engine: Engine, caller: Caller, userId: LearnerId) -> ErasureProof:  # noqa: N803  # the wire's name
+    """Erase all that is held: record, profile, journalled events, outcomes, daily signals, snapshots.
+
+    The same id may come back later, as somebody new.
+    """
+    own(caller, userId)
+    erased = await asyncio.to_thread(engine.service.erase, userId)
+    body = {"entries_checked": erased.entries_checked, "entries_left": erased.entries_left}
+    erasure = Erasure(erased.log, erased.sequence, _hash(engine, userId), engine.clock(), body)
+    await asyncio.to_thread(ErasureStore(engine.database).add, erasure)
+    return _proof(erasure)
+
+
+@router.get("/erasures/{userId}", summary="Proofs of a learner's erasures", responses=responses())
+async def proofs(engine: Engine, caller: Caller, userId: LearnerId) -> list[ErasureProof]:  # noqa: N803  # the wire's name
+    """Return the proofs of an id's erasures, oldest first; none where there was no erasure."""
+    own(caller, userId)
+    found = await asyncio.to_thread(ErasureStore(engine.database).find, _hash(engine, userId))
+    return [_proof(erasure) for erasure in found]

@@ -1,0 +1,185 @@
+"""Serving: the live learners behind HTTP, until a signal ends them or they cannot go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from actors.storage.audit import AuditLog
+from actors.storage.keys import KeyStore
+from api.app import create_app
+from api.clock import Clock, wall_clock
+from api.context import Context
+from api.lane_metrics import LaneMetrics
+from api.place import open_place
+from api.protocol import bounded
+from api.rim import Rim
+from api.settings import Settings
+from api.tokens import Tokens, token_secrets
+from api.wiring import RuntimeName, open_service
+from engine.errors import EngageError
+from engine.policies import make
+from engine.risk.model import RiskModel
+from engine.rules import Rules
+
+_log = logging.getLogger("engage.service")
+_LAST_WORDS_S = 5.0  # after trouble that cannot be mended the process ends within these, whatever still waits
+
+
+class Loop:
+    """The event loop on which promises are kept, once it runs."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __call__(self, keep: Callable[[], None]) -> None:
+        """Run something on the loop; where there is none yet or any more, here."""
+        try:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(keep)
+                return
+        except RuntimeError:  # it has been closed
+            pass
+        keep()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        """Use the loop that the app runs on, while it does."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            yield
+        finally:
+            self._loop = None
+
+
+class Trouble:
+    """What ended the service, if anything did."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self.server: uvicorn.Server | None = None
+
+    def __call__(self, error: BaseException) -> None:
+        """Note it, and end the process in order, or else without."""
+        _log.critical("the service cannot go on: %s", error, exc_info=error)
+        self.error = error
+        if self.server is not None:
+            self.server.should_exit = True
+        watchdog = threading.Timer(_LAST_WORDS_S, os._exit, (1,))
+        watchdog.daemon = True
+        watchdog.start()
+
+    def told(self) -> list[str]:
+        """Return why the service cannot work, nothing = it can."""
+        return [] if self.error is None else [str(self.error)]
+
+
+@contextlib.contextmanager
+def open_app(
+    data: Path,
+    database_url: str | None,
+    settings: Settings,
+    rules: Rules,
+    model: RiskModel,
+    *,
+    actors: int | None = None,
+    runtime: RuntimeName = "ray",
+    zone: str = "UTC",
+    policy: str = "at_risk",
+    clock: Clock = wall_clock,
+    trouble: Trouble | None = None,
+) -> Iterator[FastAPI]:
+    """Put service and application together; both are there until the block ends.
+
+    Args:
+        data: directory of the service.
+        database_url: of its database; None = an SQLite file in the directory.
+        settings: of the rim.
+        rules: of the product.
+        model: for scoring.
+        actors: learner actors of a new database.
+        runtime: ``ray`` (a process for each actor) or ``local`` (all in this process).
+        zone: IANA name of the zone of learners whose profile has none.
+        policy: names the interventions that are shown.
+        clock: UTC ms; the one clock of the service.
+        trouble: told when the service cannot go on.
+    """
+    trouble = trouble or Trouble()
+    place = open_place(data, database_url, actors)
+    loop = Loop()
+    try:
+        tokens = Tokens(token_secrets(data), clock)
+        rim = Rim(settings, KeyStore(place.database), tokens, AuditLog(place.database).append, trouble.told, clock)
+        with open_service(
+            runtime,
+            place.url,
+            place.actors,
+            rules,
+            model,
+            place.snapshots,
+            clock,
+            zone=zone,
+            post=loop,
+            fatal=trouble,
+        ) as service:
+            rim.registry.register(LaneMetrics(service.lanes))
+            context = Context(service, rules, model, make(policy), clock, place.database, place.identity)
+            yield create_app(rim, context, lifespan=loop.lifespan)
+    finally:
+        place.database.dispose()
+
+
+def serve(app: FastAPI, settings: Settings, trouble: Trouble, ready: Callable[[str], None]) -> None:
+    """Serve an application until a signal ends it.
+
+    Args:
+        app: from `open_app`.
+        settings: of the rim.
+        trouble: of the same service.
+        ready: called with the service's address once it listens.
+
+    Raises:
+        EngageError: the service could not go on.
+    """
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=bounded(settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        lifespan="on",
+        ws="none",
+    )
+    trouble.server = _Server(config, ready)
+    # All that is alive now stays: a full collection that walked it would stop everybody for a fifth of a second.
+    gc.collect()
+    gc.freeze()
+    trouble.server.run()
+    if trouble.error is not None:
+        raise EngageError("the service", f"trouble that it cannot mend ({trouble.error})", "", "Start it again.")
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # as uvicorn's own
+        await super().startup(sockets)  # type: ignore[arg-type]  # as uvicorn's own
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._ready(f"http://{host}:{port}")

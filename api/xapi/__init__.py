@@ -1,0 +1,1 @@
+"""xAPI statements in: read strictly by the specification, mapped to events by data."""
