@@ -12,18 +12,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
 from actors.answers import Answer, receipts_told
 from actors.feed import Feed, Happening, happenings
-from actors.intake import MOST_EVENTS, EventIn, Intake
+from actors.intake import MOST_EVENTS, Intake
+from actors.parcels import BusyError, Parcel, Post, Promise
 from actors.ports import Journal, JournalError
 from actors.runtime import Runtime
 from engine.arrival import VERDICTS
 from engine.calendar import MS_PER_MINUTE
-from engine.errors import EngageError, InputError
+from engine.errors import InputError
 from engine.receipts import PLACE_BITS
 
 _log = logging.getLogger("engage.lane")
@@ -35,33 +36,6 @@ _TROUBLE_S = 0.5
 _RESCORE_S = 0.1  # ... and a busy one for scores at least this often
 _CHECKPOINT_EVENTS = 200_000  # a recovery replays a million a second
 _DUPLICATE = VERDICTS.index("duplicate")
-
-
-class BusyError(EngageError):
-    """More is waiting than can be taken; nothing of this was."""
-
-
-class Promise(Protocol):
-    """Where an answer is put: a future, of asyncio or of threads."""
-
-    def set_result(self, result: Any, /) -> None:
-        """Keep it."""
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        """Break it."""
-
-
-class Parcel(NamedTuple):
-    """What one caller wants of the actor: events, or another kind of message."""
-
-    promise: Promise
-    rows: Sequence[EventIn]
-    method: str = "events"
-    args: tuple[Any, ...] = ()
-
-
-Post = Callable[[Callable[[], None]], None]
-"""Runs something where the promises live: the event loop of the rim, or just here."""
 
 
 class Lane(threading.Thread):
@@ -125,10 +99,6 @@ class Lane(threading.Thread):
     def ask(self, method: str, *args: Any) -> Any:
         """Ask the actor's tenant something; the answer builds on every message whose promise was kept."""
         return self._runtime.ask(self.log, method, *args)
-
-    def newest(self) -> int:
-        """Return the number of the journal's newest entry."""
-        return self._runtime.newest(self.log)
 
     def id_of(self, row: int) -> str | None:
         """Return the learner of a row, None = erased."""
@@ -212,40 +182,50 @@ class Lane(threading.Thread):
                 answer = self._deliver(first.method, *first.args)
                 receipts = [answer]
         except Exception as error:
-            self._keep([functools.partial(parcel.promise.set_exception, error) for parcel in parcels])
+            self._keep([(parcel.promise, error) for parcel in parcels])
             if isinstance(error, InputError | JournalError):
                 return
             raise  # this lane is over, but who has waited hears of it
-        kept, start = [], 0
+        kept: list[tuple[Promise, Any]] = []
+        start = 0
         for parcel in parcels:
             count = len(parcel.rows) if first.method == "events" else len(receipts)
-            kept.append(functools.partial(parcel.promise.set_result, receipts[start : start + count]))
+            kept.append((parcel.promise, receipts[start : start + count]))
             start += count
         self._keep(kept)
 
-    def _keep(self, kept: Sequence[Callable[[], None]]) -> None:
+    def _keep(self, kept: Sequence[tuple[Promise, Any]]) -> None:
+        """Keep promises, or break those that get an error."""
+
         def keep() -> None:
-            for each in kept:
-                each()
+            for promise, result in kept:
+                if promise.done():  # its caller has gone away; the others still wait
+                    continue
+                if isinstance(result, Exception):
+                    promise.set_exception(result)
+                else:
+                    promise.set_result(result)
 
         self._post(keep)
 
     def _break_promises(self, error: Exception) -> None:
         with self._changed:
             self._ending = True
-            broken = [functools.partial(parcel.promise.set_exception, error) for parcel in self._parcels]
+            broken = [(parcel.promise, error) for parcel in self._parcels]
             self._parcels.clear()
         self._keep(broken)
 
     def _deliver(self, method: str, *args: Any) -> Answer:
-        sequence, message = self._runtime.deliver(self.log, method, *args)
+        try:
+            sequence, message = self._runtime.deliver(self.log, method, *args)
+        finally:
+            if method == "erase":  # also after an error: it may have been done
+                with self._naming:
+                    self._ids = []  # a new list: whoever holds the old one keeps it
+                self._minute = -1
+                self._entry.cache_clear()
         answer = Answer.of(message)
         self._stirred = True
-        if method == "erase":
-            with self._naming:
-                self._ids = []  # a new list: whoever holds the old one keeps it
-            self._minute = -1
-            self._entry.cache_clear()
         if self._feed:
             self._feed.tell(list(happenings(self.log, sequence, answer, self.id_of)))
         return answer
@@ -284,16 +264,17 @@ class Lane(threading.Thread):
             changes, self.waiting_scores = self.ask("rescore")
             self._stirred = self.waiting_scores > 0
             self.score_lag_ms = max((now_ms - change.since_ms for change in changes if change.since_ms), default=0)
-            if changes and self._feed:
-                self._feed.tell([self._risk(change) for change in changes if self.id_of(change.row) is not None])
+            told = [change for change in changes if change.since_ms]  # else it is as it was before a restart
+            if told and self._feed:
+                self._feed.tell([self._risk(change) for change in told if self.id_of(change.row) is not None])
         return busy or self._stirred
 
     def _settle(self) -> None:
         """Go on until nothing is due by the clock and every risk is fresh."""
         more = self._stirred = True
         while more:
-            self._minute = -1  # what is due may have waited for a score
-            more = self._look_around()
+            stirred, self._minute = self._stirred, -1
+            more = self._look_around() or stirred  # what is due may have waited for a score
 
     def _risk(self, change: Any) -> Happening:
         facts = {name: getattr(change, name) for name in change._fields if name != "row"}

@@ -11,14 +11,25 @@ import logging
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from actors.cohort import Cohort
 from actors.erasure import without
 from actors.live import LiveLearners
-from actors.ports import Entry, Journal, Message, Meter, Scorer, State, Store, WorldMaker
+from actors.ports import (
+    Entry,
+    FencedError,
+    Journal,
+    JournalError,
+    Message,
+    Meter,
+    Scorer,
+    State,
+    Store,
+    WorldMaker,
+)
 from engine.errors import EngageError
 from engine.record import NEVER
 from engine.rules import Rules
@@ -26,6 +37,7 @@ from engine.rules import Rules
 _log = logging.getLogger("engage.learner")
 _REPLIES_KEPT = 256
 _WORK_PER_SAVE = 10
+_TOKEN = "token"  # noqa: S105  # key in a journalled body, nobody's secret
 
 
 class MessageGapError(EngageError):
@@ -112,6 +124,7 @@ class LearnerActor:
         self._aside = threading.Thread()  # writes a snapshot, if one is being written aside
         self._aside.start()
         self._move_in()
+        self._fenced = False
         self._ready = self._journal is None  # live learners are there once the journal has been read
 
     def _move_in(self) -> None:
@@ -121,7 +134,7 @@ class LearnerActor:
         self._sequence = self._durable = self._saved = 0
         self._replies: dict[int, Any] = {}
 
-    def apply(self, sequence: int, method: str, *args: Any, answered: int = 0) -> Reply:
+    def apply(self, sequence: int, method: str, *args: Any, answered: int = 0, token: str = "") -> Reply:
         """Apply the message with this sequence number.
 
         Args:
@@ -129,16 +142,17 @@ class LearnerActor:
             method: of the tenant.
             args: its arguments.
             answered: the sender has had the answers to all messages up to this one.
+            token: names the message; in a journal a number alone may come to stand for another sender's.
 
         Raises:
             MessageGapError: a message is missing before this one, as in an actor that has just been restarted.
-            JournalError: it could not be made durable; it has not happened.
+            JournalError: it could not be made durable; it has not happened, or it is not known whether it has.
         """
         self._must_have(sequence - 1)
         if sequence <= self._sequence:
-            return Reply(self._answered_before(sequence), self._durable)
+            return Reply(self._answered_before(sequence, token), self._durable)
         if self._journal is not None:
-            value: Any = self._journalled(self._journal, sequence, method, args)
+            value: Any = self._journalled(self._journal, sequence, token, method, args)
             self._durable = sequence
         else:
             value = getattr(self.tenant, method)(*args)
@@ -188,14 +202,14 @@ class LearnerActor:
         if self._ready and self._sequence > self._saved:
             if aside:
                 self._saved, state = self._sequence, {name: array.copy() for name, array in self.tenant.state().items()}
-                self._aside = threading.Thread(target=self._save_aside, args=(self._sequence, state))
+                self._aside = threading.Thread(target=self._save, args=(self._sequence, state))
                 self._aside.start()
             else:
                 self._snapshot(self._sequence)
         return self._saved
 
-    def _save_aside(self, sequence: int, state: State) -> None:
-        """Save a snapshot that nobody waits for. Without it a recovery takes longer, and that is all."""
+    def _save(self, sequence: int, state: State) -> None:
+        """Save a snapshot of what is journalled. Without it a recovery takes longer, and that is all."""
         try:
             self._store.save(sequence, state)
             self._store.prune(sequence)
@@ -211,35 +225,42 @@ class LearnerActor:
             got, expected = f"message {sequence + 1}", f"{self._sequence + 1}"
             raise MessageGapError(f"learner actor {self._spec.number}", got, expected)
 
-    def _answered_before(self, sequence: int) -> Any:
+    def _answered_before(self, sequence: int, token: str) -> Any:
         if self._journal is None:
             return self._replies.get(sequence)
         entry = self._journal.entry(sequence)
-        return None if entry is None else entry.answer
+        if entry is None or entry.message.body.get(_TOKEN) != token:
+            got, remedy = f"number {sequence}, which is another message's", "It has not happened; send it again."
+            raise JournalError(f"learner actor {self._spec.number}", got, "a free number", remedy)
+        return entry.answer
 
-    def _journalled(self, journal: Journal, sequence: int, method: str, args: tuple[Any, ...]) -> Any:
+    def _journalled(self, journal: Journal, sequence: int, token: str, method: str, args: tuple[Any, ...]) -> Any:
         """Fold a message, then make it durable with what it brought; if that fails, nothing of it remains."""
         message = self.tenant.resolve(method, *args)
+        message = replace(message, body={**message.body, _TOKEN: token})
         try:
             answer = self.tenant.fold(sequence, message)
             journal.append(Entry(sequence, message, answer))
             if message.kind == "erase":
                 self._erase_from(journal, sequence, message)
-        except BaseException:
+        except BaseException as error:
             self._ready = False  # the memory is ahead of the journal
+            self._fenced = isinstance(error, FencedError)
             raise
         return answer
 
     def _erase_from(self, journal: Journal, sequence: int, message: Message) -> None:
         """Take what an erasure leaves in the journal and the snapshots out of them; doing it again does no harm."""
         self._aside.join()  # else it could come after what is forgotten here
+        self._store.forget(0)  # first: the journal's mark that the erasure is done is made with its rewriting
         journal.rewrite(without(message.body["row"], message.body["learner"]))
-        self._store.forget(0)
-        self._store.save(sequence, self.tenant.state())
+        self._save(sequence, self.tenant.state())
         self._saved = sequence
 
     def _replayed(self, journal: Journal) -> int:
         """Take the journal over and build the state from it; return the number of its newest entry."""
+        if self._fenced:  # to take it back would stop the rightful holder
+            raise FencedError(f"learner actor {self._spec.number}", "another holder of its log", "", "This one stops.")
         self._ready = False
         self._aside.join()
         newest = journal.take()
@@ -268,9 +289,11 @@ class LearnerActor:
 
     def _snapshot(self, answered: int) -> None:
         began = time.monotonic()
-        self._store.save(self._sequence, self.tenant.state())
         self._saved = self._sequence
-        durable = self._store.prune(answered)
-        self._durable = durable if self._journal is None else self._sequence
+        if self._journal is None:
+            self._store.save(self._sequence, self.tenant.state())
+            self._durable = self._store.prune(answered)
+        else:
+            self._save(self._sequence, self.tenant.state())
         ended, pause_s = time.monotonic(), self._spec.snapshot_s
         self._snapshot_due = ended + (max(pause_s, _WORK_PER_SAVE * (ended - began)) if pause_s else 0.0)

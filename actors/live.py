@@ -19,7 +19,7 @@ from actors.loop import Loop
 from actors.ports import Message, Scorer, State
 from actors.register import Profile, Register
 from actors.rescoring import Rescoring, RiskChange
-from engine import events, receipts
+from engine import calendar, events, receipts
 from engine.errors import InputError
 from engine.notifications.catalogue import CHANNELS
 from engine.policies import make
@@ -55,8 +55,6 @@ class LiveLearners:
         self.loop = Loop(spec.rules, make(arm.policy, arm.params), 0)
         self.register = Register(spec.zone)
         self._rescoring = Rescoring(self.loop, scorer)
-        self._kinds = {"events": self._events, "import": self._events, "profile": self._profile, "close": self._close}
-        self._kinds |= {"daily": self._daily, "remind": self._remind, "erase": self._erase}
         self._parts: dict[str, int] = {}  # of each imported history: how many are in
         self._source = np.zeros(0, np.int32)  # where a learner's events are from: place of the history, LIVE, NOTHING
         self._scored_day = np.zeros(0, np.int32)  # of each learner's newest daily scoring
@@ -104,6 +102,8 @@ class LiveLearners:
 
     def resolve_profile(self, learner_id: str, changes: Profile, now_ms: int) -> Message:
         """Change entries of a profile, of a learner who may be new."""
+        if changes.get("timezone") is not None:
+            calendar.zone(changes["timezone"])  # refuses an unknown one
         rows, new = self.register.place([learner_id])
         return Message("profile", {"new": new, "row": int(rows[0]), "changes": changes, "now_ms": now_ms})
 
@@ -127,7 +127,8 @@ class LiveLearners:
 
     def fold(self, sequence: int, message: Message) -> Message:
         """Apply a message; return its answer, an encoded `Answer`."""
-        return self._kinds[message.kind](sequence, message).to_message()
+        found: Answer = getattr(self, f"_{message.kind}")(sequence, message)
+        return found.to_message()
 
     def _events(self, sequence: int, message: Message) -> Answer:
         self._take_in(message.body["new"])
@@ -142,6 +143,8 @@ class LiveLearners:
         got, outcomes = self.loop.receive(batch, sequence << receipts.PLACE_BITS)
         self._rescoring.touch(rows, int(batch["arrived_ms"].min()))
         return Answer(got, outcomes)
+
+    _import = _events
 
     def _profile(self, _sequence: int, message: Message) -> Answer:
         body = message.body
@@ -162,6 +165,7 @@ class LiveLearners:
 
     def _daily(self, _sequence: int, message: Message) -> Answer:
         rows, days = daily.apply(self.loop, message)
+        self.loop.use_up_triggers(rows)
         self._scored_day[rows] = days
         return Answer()
 
@@ -174,6 +178,7 @@ class LiveLearners:
         row = message.body["row"]
         self.register.remove(row)
         self.loop.forget(row)
+        self._rescoring.forget(row)
         self._source[row], self._scored_day[row], self._reminded_day[row] = NOTHING, 0, 0
         return Answer()
 
@@ -239,6 +244,11 @@ class LiveLearners:
         day, minute = self.register.local(at, np.array([now_ms]), [None])
         profile = self.register.profiles.get(row, {})
         return LearnerView(self.loop.records[at], profile, int(day[0]), int(minute[0]), self.loop.triggers_of(row))
+
+    def learners(self, rows: list[int], now_ms: int) -> list[LearnerView | None]:
+        """Return all that is held of the learners of rows, None = erased."""
+        names = [self.register.ids[row] for row in rows]
+        return [None if name is None else self.learner(name, now_ms) for name in names]
 
     def today(self, learner_id: str, now_ms: int) -> int:
         """Return a learner's local day, also of one who is new."""

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from actors.ports import Inbox, State
 from engine import batch, outcomes, receipts
 from engine.arrival import SEEN, SeenIds
+from engine.calendar import MS_PER_DAY
 from engine.events import Events
 from engine.notifications import catalogue as notifications
 from engine.policies import Context, Decision, Policy
 from engine.policies.base import NO_MESSAGE
-from engine.record import NEVER, new_records
+from engine.record import NEVER, Records, new_records
 from engine.risk.dropoff import standings
 from engine.rules import Rules
 from engine.signals import compute
@@ -54,7 +55,7 @@ class Loop:
     def grow(self, count: int) -> None:
         """Take in learners who are new, up to ``count`` in all."""
         if count > len(self._room):
-            room = new_records(max(64, 2 * count), self._first_day)
+            room = self._fresh(max(64, 2 * count))
             room[: len(self.records)] = self.records
             self._room = room
         self._triggers = np.concatenate([self._triggers, np.zeros(count - len(self.records), np.uint8)])
@@ -62,9 +63,15 @@ class Loop:
 
     def forget(self, row: int) -> None:
         """Make a learner one who has done nothing."""
-        self.records[row] = new_records(1, self._first_day)[0]
+        self.records[row] = self._fresh(1)[0]
         self.records["learner"][row] = row
         self._triggers[row] = 0
+
+    def _fresh(self, count: int) -> Records:
+        """Return records of learners who have done nothing, and so are in no band."""
+        records = new_records(count, self._first_day)
+        records["standing"] = standings(records, records["risk"], self.rules)
+        return records
 
     def ingest(self, events: Events, *, trusted: bool = False) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """Fold a batch that is sorted by learner and time.
@@ -111,7 +118,8 @@ class Loop:
     def _room_for(self, events: Events) -> NDArray[Any]:
         """Return the table of event ids with room for a batch."""
         if len(events):
-            oldest_ms = int(events["arrived_ms"].min()) - int(self.rules.record["horizon_ms"])
+            # A day more than the rule needs: a clock that is set back must not meet ids that are forgotten already.
+            oldest_ms = int(events["arrived_ms"].min()) - int(self.rules.record["horizon_ms"]) - MS_PER_DAY
             self.seen.reserve(len(events), oldest_ms)
         return self.seen.table
 
@@ -179,6 +187,10 @@ class Loop:
         out = np.zeros(len(chosen), np.uint8)
         notifications.eligible(chosen, day, kinds.gates, kinds.limits.per_week, triggers, out)
         return out
+
+    def use_up_triggers(self, rows: NDArray[np.int64]) -> None:
+        """Let the outcomes so far set nothing off any more: the day that they were for has been decided on."""
+        self._triggers[rows] = 0
 
     def triggers_of(self, row: int) -> int:
         """Return what may set off a notification of a learner, as bits of `notifications.TRIGGERS`."""

@@ -23,6 +23,7 @@ Profile = dict[str, Any]
 
 _DEFAULT = 0  # code of the service's own zone
 _ZONES = "zones"  # key of a profile: [[from UTC ms, zone name], ...], in order
+_CONSENTS = "consents"  # key of a profile: whether each channel may be used
 
 
 class UnknownLearnerError(InputError):
@@ -89,9 +90,11 @@ class Register:
     def set_profile(self, row: int, changes: Profile, now_ms: int) -> None:
         """Change entries of a profile; None takes one out. A change of zone takes effect from now on."""
         profile = self.profiles.setdefault(row, {})
-        zone = changes.get("timezone")
-        if zone is not None and zone != profile.get("timezone"):
-            profile.setdefault(_ZONES, []).append([now_ms, zone])
+        zone = changes.get("timezone", profile.get("timezone"))
+        if zone != profile.get("timezone"):
+            profile.setdefault(_ZONES, []).append([now_ms, zone or ""])
+        if changes.get(_CONSENTS):  # merged here, so that of two changes at once neither undoes the other
+            changes = {**changes, _CONSENTS: {**profile.get(_CONSENTS, {}), **changes[_CONSENTS]}}
         profile.update(changes)
         for name in [name for name, value in profile.items() if value is None]:
             del profile[name]

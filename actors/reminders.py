@@ -39,7 +39,7 @@ def resolve(loop: Loop, register: Register, rows: NDArray[np.int64], now_ms: int
     for row, day in zip(rows.tolist(), days.tolist(), strict=True):
         allowed = int(loop.eligible(day, np.array([row]))[0]) & bit
         bits = int(by_standing[loop.records["standing"][row]]) & int(loop.records["consent"][row])
-        if allowed and bits and not _quiet(register.profiles.get(row, {}), int(minutes[row])):
+        if allowed and bits and not quiet(register.profiles.get(row, {}), int(minutes[row])):
             sends.append([row, day, bits])
     body = {"now_ms": now_ms, "sends": sends, "rows": rows.tolist(), "days": days.tolist()}
     return Message("remind", body)
@@ -63,7 +63,7 @@ def apply(
     return np.array(message.body["rows"], np.int64), np.array(message.body["days"], np.int32), sends
 
 
-def _quiet(profile: Profile, minute: int) -> bool:
+def quiet(profile: Profile, minute: int) -> bool:
     """Return whether a local minute lies in the learner's quiet hours, which may go over midnight."""
     hours = profile.get("quietHours")
     if not hours:

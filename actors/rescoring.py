@@ -48,6 +48,12 @@ class Rescoring:
         for row in rows.tolist():
             self._dirty.setdefault(row, at_ms)
 
+    def forget(self, row: int) -> None:
+        """Forget a learner, also one whose score is on its way."""
+        self._dirty.pop(row, None)
+        if self._asked is not None:
+            self._asked[0].pop(row, None)
+
     def fresh(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return for each row whether its risk knows all that has happened."""
         waiting = set(self._dirty) | (set(self._asked[0]) if self._asked else set())
@@ -75,9 +81,13 @@ class Rescoring:
         assert self._asked is not None  # noqa: S101  # its one caller has looked
         since, among, rows, pending = self._asked
         self._asked = None
-        records = self._loop.records
+        records, scores = self._loop.records, pending()
+        if len(since) < len(among):  # somebody was forgotten meanwhile
+            among = np.fromiter(since, np.int64, len(since))
+            still = np.isin(rows, among)
+            rows, scores = rows[still], scores[still]
         before = records["standing"][among]
-        self._loop.apply_scores(rows, pending(), among)
+        self._loop.apply_scores(rows, scores, among)
         scored = (records[name][among].tolist() for name in ("risk", "confidence", "standing"))
         return [
             RiskChange(row, risk, confidence, standing, old, since[row])

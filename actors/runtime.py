@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from actors.learner import Reply
-from engine.errors import EngageError
+from engine.errors import EngageError, InputError
 
 _MOST_RECOVERIES = 5
 _FOR_EVER = 1 << 62  # a number no message reaches
@@ -38,6 +39,7 @@ class _Message:
     sequence: int
     method: str
     args: tuple[Any, ...]
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
     handle: Any = None
     answered: bool = False
 
@@ -115,16 +117,22 @@ class Runtime(ABC):
             the message's number; its answer.
 
         Raises:
-            EngageError: the message was refused or could not be made durable. In doubt whether it was, the next one
-                begins by asking the journal.
+            InputError: the message was refused.
+            EngageError: it could not be made durable. In doubt whether it was, the next one begins by asking the
+                journal.
         """
         if not self._attached[actor]:
             self.attach(actor)
         try:
             message = self.send(actor, method, *args)
             return message.sequence, self.result(actor, message)
-        except EngageError:
-            self._attached[actor] = False
+        except EngageError as error:
+            with self._locks[actor]:
+                self._kept[actor].clear()  # its sender has been told; nobody may send it again
+                if isinstance(error, InputError):  # nothing was begun, so the number is free
+                    self._sequence[actor] -= 1
+                else:
+                    self._attached[actor] = False
             raise
 
     def attach(self, actor: int) -> int:
@@ -135,6 +143,10 @@ class Runtime(ABC):
             self._sequence[actor] = self._answered[actor] = newest
             self._attached[actor] = True
         return newest
+
+    def newest(self, actor: int) -> int:
+        """Return the number of the newest message of an actor that has been answered."""
+        return self._answered[actor]
 
     def ask(self, actor: int, method: str, *args: Any) -> Any:
         """Ask an actor's tenant something that no message depends on; the answer builds on all that was answered."""
@@ -177,7 +189,7 @@ class Runtime(ABC):
         """Call the actor with a message, telling it up to which message all answers have come."""
         waiting = next((kept.sequence for kept in self._kept[actor] if not kept.answered), message.sequence)
         args = (message.sequence, message.method, *message.args)
-        message.handle = self._query(actor, "apply", args, {"answered": waiting - 1})
+        message.handle = self._query(actor, "apply", args, {"answered": waiting - 1, "token": message.token})
 
     def _restarted(self, actor: int, before: int) -> int:
         """Wait until the actor runs again and has gone back; return the number of its snapshot's message."""

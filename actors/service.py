@@ -15,9 +15,10 @@ from actors.directory import actor_of
 from actors.erasure import without
 from actors.feed import Feed, Happening, happenings
 from actors.intake import EventIn
-from actors.lane import Lane, Parcel, Post, Promise
+from actors.lane import Lane
 from actors.live import LearnerView
-from actors.ports import Journal
+from actors.parcels import Parcel, Post, Promise
+from actors.ports import Entry, Journal
 from actors.register import Profile
 from actors.runtime import Runtime
 
@@ -58,7 +59,7 @@ class Service:
     ) -> None:
         self.clock = clock
         self.feed = Feed()
-        self._journal_of = journal_of
+        self._runtime, self._journal_of = runtime, journal_of
         self.lanes = [Lane(log, runtime, journal_of(log), clock, self.feed, post, fatal) for log in range(actors)]
         for log in range(actors):
             runtime.attach(log)
@@ -154,6 +155,14 @@ class Service:
             for each in happenings(log, entry.sequence, Answer.of(entry.answer), self.lanes[log].id_of):
                 if (each.sequence, each.place) > (sequence, place):
                     yield each
+
+    def newest(self) -> list[int]:
+        """Return the number of each journal's newest entry; whatever listens now is told of all that follow."""
+        return [self._runtime.newest(lane.log) for lane in self.lanes]
+
+    def entries(self, log: int) -> Iterator[Entry]:
+        """Yield all entries of a journal, in order."""
+        return self._journal_of(log).read(0)
 
     def end(self) -> None:
         """Take nothing more, finish what is waiting, save snapshots."""

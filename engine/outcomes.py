@@ -22,7 +22,7 @@ OUTCOME = np.dtype(
         ("threshold", "<i4"),  # milestone in days, level, place of the achievement; 0 = none
         ("ordinal", "<i4"),  # the n-th time; for XP the new total
         ("amount", "<i4"),  # XP gained; else 1
-        ("kind", "|u1"),  # code: place in KINDS
+        ("kind", "<i4"),  # code: place in KINDS; four bytes, so that a row has no padding and equal rows equal bytes
     ],
     align=True,
 )

@@ -20,10 +20,10 @@ RECEIPT = np.dtype(
         ("xp_awarded", "<i4"),  # XP gained; below 0 where a late event moved a milestone
         ("xp", "<i4"),  # XP afterwards
         ("outcomes", "<i4"),  # rows among the outcomes that are this event's, in order
-        ("level", "<i2"),  # afterwards, 1-based
+        ("level", "<i4"),  # afterwards, 1-based
         ("streak", "<i2"),  # afterwards, days
         ("freezes", "<i2"),  # afterwards
-        ("verdict", "|u1"),  # code of engine.arrival.VERDICTS
+        ("verdict", "<i4"),  # code of engine.arrival.VERDICTS; in all no padding, so that equal rows are equal bytes
     ],
     align=True,
 )

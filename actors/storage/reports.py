@@ -51,9 +51,17 @@ class ReportStore:
             row = connection.execute(wanted).first()
         return None if row is None else _report(row._asdict())
 
-    def newest(self, name: str, limit: int = 100) -> list[Report]:
-        """Return reports of a name, newest period first."""
+    def newest(self, name: str, limit: int = 100, before: str | None = None) -> list[Report]:
+        """Return reports of a name, newest period first.
+
+        Args:
+            name: of the kind of report.
+            limit: how many at most.
+            before: period of the last report of the page before, None = from the newest.
+        """
         wanted = select(REPORTS).where(REPORTS.c.name == name).order_by(REPORTS.c.period.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(REPORTS.c.period < before)
         with self._database.reading() as connection:
             return [_report(row._asdict()) for row in connection.execute(wanted)]
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from api.cli import dataset, replay, simulate, train
+from api.cli import dataset, export, history, keys, replay, serve, simulate, train
 from api.cli.console import errors, say_error
 from engine.errors import EngageError, InputError
 
@@ -15,6 +15,10 @@ app.command("simulate")(simulate.simulate)
 app.command("replay")(replay.replay)
 app.command("dataset")(dataset.dataset)
 app.command("train")(train.train)
+app.command("import")(history.import_)
+app.command("export")(export.export)
+app.command("serve")(serve.serve)
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

@@ -77,6 +77,11 @@ def _classes() -> dict[str, type[Any]]:
     return found
 
 
+@functools.cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_classes()[name])
+
+
 def names() -> tuple[str, ...]:
     """Return the names of all policies."""
     return tuple(sorted(_classes()))
@@ -97,7 +102,7 @@ def make(name: str, params: dict[str, Any] | None = None) -> Policy:
             raise InputError(f"policy {name!r}", f"parameter {key!r}", "a parameter of it", did_you_mean(key, known))
     try:
         # Strict, so that "5" and true are no numbers; as JSON, where even so a list may stand for a tuple.
-        policy: Policy = TypeAdapter(cls).validate_json(json.dumps(params or {}, default=str), strict=True)
+        policy: Policy = _adapter(name).validate_json(json.dumps(params or {}, default=str), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -50,6 +50,10 @@ class RiskModel(Protocol):
         """Return (rows, 2): risk 0-100 and confidence 0-100."""
         ...
 
+    def contributions(self, matrix: Numbers) -> Numbers:
+        """Return (rows, signals): by how much each signal moves a row's log-odds from those of an average learner."""
+        ...
+
 
 def schema_hash(signals: Sequence[str], source: str = "risk model") -> str:
     """Return a hash of the names and units of signals: a model only fits signals that still measure what they did.
@@ -206,6 +210,17 @@ class LinearRisk:
             wrong = ", ".join(f"{name} {number}" for name, number in named if not np.isfinite(number))
             raise EngageError(f"signals to score, row {bad}", wrong, "finite numbers")
         return out
+
+    def contributions(self, matrix: Numbers) -> Numbers:
+        """Return (rows, signals): by how much each signal moves the log-odds from where its mean would leave them.
+
+        With the intercept a row's contributions add up to its score: they leave nothing of it out.
+
+        Args:
+            matrix: as `score` takes it.
+        """
+        moved: Numbers = (matrix - self.centre) / self.scale * self.coefficient
+        return moved
 
     def to_json(self) -> str:
         """Return the model's file: every number by name, keys sorted, so that equal models give equal files."""

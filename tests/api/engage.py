@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from api.cli.main import main
 from tests.conftest import ROOT
 
 _AT_ONCE = 4
@@ -43,7 +48,8 @@ class Ended:
     err: str
 
 
-def _python(source: str, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def python(source: str, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run Python as ``engage`` is run."""
     return subprocess.run(
         [sys.executable, "-c", source, *args],
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "400", "NO_COLOR": "1"},
@@ -61,8 +67,20 @@ def _ended(code: int, out: str, err: str) -> Ended:
 
 def engage(*args: str | Path) -> Ended:
     """Run one command to its end."""
-    done = _python("import sys; from api.cli.main import main; sys.argv[0] = 'engage'; main()", *map(str, args))
+    done = python("import sys; from api.cli.main import main; sys.argv[0] = 'engage'; main()", *map(str, args))
     return _ended(done.returncode, done.stdout, done.stderr)
+
+
+def engage_here(*args: str | Path) -> Ended:
+    """Run one command in this process: for commands that take a moment only."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["engage", *map(str, args)])
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return _ended(code, out.getvalue(), err.getvalue())
 
 
 def engage_all(commands: Sequence[Sequence[str | Path]]) -> list[Ended]:
@@ -73,6 +91,6 @@ def engage_all(commands: Sequence[Sequence[str | Path]]) -> list[Ended]:
 
 def engage_one_by_one(commands: Sequence[Sequence[str | Path]]) -> list[Ended]:
     """Run many commands one after another in one process: its start takes longer than a refusal."""
-    done = _python(_ONE_BY_ONE, stdin=json.dumps([list(map(str, args)) for args in commands]))
+    done = python(_ONE_BY_ONE, stdin=json.dumps([list(map(str, args)) for args in commands]))
     assert done.returncode == 0, done.stderr
     return [_ended(*ended) for ended in json.loads(done.stdout)]

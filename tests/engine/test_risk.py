@@ -126,6 +126,16 @@ def test_the_compiled_score_equals_scikit_learn(fitted: tuple[model.LinearRisk, 
     assert np.abs(risk_model.score(rows.matrix) - expected).max() < 1e-9
 
 
+def test_contributions_add_up_to_the_score_and_are_nothing_for_an_average_learner(
+    fitted: tuple[model.LinearRisk, Any, fitting.Rows],
+) -> None:
+    risk_model, _, rows = fitted
+    scores = [model.linear_score(row, *risk_model.weights) for row in rows.matrix]
+    moved = risk_model.contributions(rows.matrix)
+    np.testing.assert_allclose(moved.sum(axis=1) + risk_model.intercept, scores, atol=1e-9)
+    assert not risk_model.contributions(risk_model.centre[None, :]).any()
+
+
 def test_a_score_does_not_depend_on_the_rest_of_its_batch(
     fitted: tuple[model.LinearRisk, Any, fitting.Rows],
 ) -> None:

@@ -62,7 +62,7 @@ def test_every_byte_of_an_actors_state_comes_back(tmp_path: Path) -> None:
     assert again.recover(ALL) == 9
     assert [again.tenant.canonical(arm, np.arange(50)) for arm in range(2)] == records
     again._store = SnapshotFiles(tmp_path / "again")  # what it would save itself: each array to the byte
-    again._store.save(9, again._state())
+    again._store.save(9, again.tenant.state())
     copy = SnapshotFiles(tmp_path / "again").load(ALL)
     assert copy is not None
     assert same(copy[1], saved[1])

@@ -25,6 +25,7 @@ def test_a_report_stands_once(database: Database) -> None:
     assert reports.add(later)
     assert reports.newest("weekly") == [later, REPORT]
     assert reports.newest("weekly", limit=1) == [later]
+    assert reports.newest("weekly", before="2026-W15") == [REPORT]
     assert reports.newest("monthly") == []
 
 
