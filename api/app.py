@@ -19,9 +19,28 @@ from api.keys import KeyRing
 from api.limits import Limiter
 from api.metrics import HttpMetrics
 from api.rim import Rim
-from api.routes import erasure, intake, operations, reference, streak, tokens, xapi
+from api.routes import (
+    erasure,
+    export,
+    intake,
+    leaderboard,
+    live,
+    operations,
+    profiles,
+    progress,
+    reference,
+    reports,
+    risk,
+    run,
+    streak,
+    tokens,
+    xapi,
+)
 
-ROUTES: tuple[ModuleType, ...] = (intake, streak, erasure, xapi, tokens, operations, reference)
+ROUTES: tuple[ModuleType, ...] = (
+    *(intake, streak, run, progress, leaderboard, risk, live),
+    *(profiles, export, erasure, reports, xapi, tokens, operations, reference),
+)
 """The modules whose ``router`` is served, in the order in which the documentation shows them."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

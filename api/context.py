@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from dataclasses import dataclass
 from typing import Annotated
@@ -13,10 +14,16 @@ from actors.storage.database import Database
 from api.clock import Clock
 from api.events import Gate
 from api.receipts import Receipts
+from api.roster import Roster
+from api.shapes.happenings import Happenings
+from api.shapes.risk import Risks
+from api.streams import Streams
 from api.xapi.mapping import Mapping, load
 from engine.policies import Policy
 from engine.risk.model import RiskModel
 from engine.rules import Rules
+
+_READERS = 2
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,31 @@ class Context:
     def receipts(self) -> Receipts:
         """What puts receipts into words."""
         return Receipts(self.rules)
+
+    @functools.cached_property
+    def happenings(self) -> Happenings:
+        """What puts outcomes, sends and changes of risk into words."""
+        return Happenings(self.rules, self.receipts)
+
+    @functools.cached_property
+    def risks(self) -> Risks:
+        """What scores learners on demand, and says why."""
+        return Risks(self.rules, self.model, self.policy)
+
+    @functools.cached_property
+    def roster(self) -> Roster:
+        """All learners side by side."""
+        return Roster(self.service)
+
+    @functools.cached_property
+    def streams(self) -> Streams:
+        """What tells listeners what happens."""
+        return Streams(self.service, self.happenings.told, self.readers)
+
+    @functools.cached_property
+    def readers(self) -> asyncio.Semaphore:
+        """What keeps those who read whole journals few, so that threads stay free for everybody else."""
+        return asyncio.Semaphore(_READERS)
 
 
 async def _context(request: Request) -> Context:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import uuid
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -86,17 +85,11 @@ class EventBody(BaseModel):
         return instant
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """An event that the engine will take in.
-
-    Args:
-        row: for the engine.
-        event_id: under which it is known from now on.
-    """
+class Accepted(NamedTuple):
+    """An event that the engine will take in."""
 
     row: EventIn
-    event_id: str
+    event_id: str  # under which it is known from now on
 
 
 class Gate:
@@ -178,7 +171,8 @@ class Gate:
 
 def id_of_content(learner: str, occurred_ms: int, action: str, value: float | None, course: str | None) -> str:
     """Return the id of an event that has none of its own: whoever says the same of it again means the same event."""
-    return f"engage-{event_key(learner, occurred_ms, action, value, course):016x}"
+    text = "\x1f".join(["" if part is None else str(part) for part in (learner, occurred_ms, action, value, course)])
+    return f"engage-{event_key(text):016x}"
 
 
 def _ms(instant: datetime) -> int:

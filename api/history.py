@@ -12,7 +12,7 @@ import polars as pl
 
 from actors.directory import actor_of
 from actors.intake import MOST_EVENTS, EventIn, Intake, event_key
-from actors.lane import Parcel
+from actors.parcels import Parcel
 from actors.service import Service
 from api.events import id_of_content
 from engine import arrival

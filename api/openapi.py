@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.routing import compile_path
+
 from api.access import Role, Rule
 from api.problems import Problem, responses
 
@@ -51,9 +53,10 @@ def complete(document: dict[str, Any], access: Mapping[tuple[str, str], Rule]) -
         schemas.pop(name, None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= {"Problem": problem, **problem.pop("$defs")}
-    for template, operations in document["paths"].items():
+    rules = {(method, compile_path(template)[1]): rule for (method, template), rule in access.items()}
+    for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _complete_operation(operation, access[method.upper(), template])
+            _complete_operation(operation, rules[method.upper(), path])
     return document
 
 

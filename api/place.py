@@ -17,6 +17,10 @@ _FILE = "engage.db"
 _LAID_OUT = "It is laid out by `engage serve` or `engage import`."
 
 
+_FORMAT, _THIS_FORMAT = "journal_format", "1"  # of frames: raise it with the layout of receipts, outcomes or events
+_OTHER_FORMAT = "Run the version of engagement-engine that wrote it."
+
+
 @dataclass(frozen=True)
 class Place:
     """A database that is ready, and the directory beside it.
@@ -63,6 +67,9 @@ def open_place(data: Path, url: str | None, actors: int | None) -> Place:
     settings = Settings(database)
     identity = settings.settle(_IDENTITY, uuid.uuid4().hex)
     laid_out = int(settings.settle(_ACTORS, str(actors or 1)))
+    if (written := settings.settle(_FORMAT, _THIS_FORMAT)) != _THIS_FORMAT:
+        database.dispose()
+        raise InputError(f"journals of {database.name}", f"format {written}", f"format {_THIS_FORMAT}", _OTHER_FORMAT)
     if actors not in {None, laid_out}:
         database.dispose()
         remedy = "Leave --actors out, or begin with a new database and `engage import`."

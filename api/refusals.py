@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from actors.lane import BusyError
+from actors.parcels import BusyError
 from actors.ports import FencedError, JournalError
 from actors.register import UnknownLearnerError
 from api.exchange import request_id

@@ -14,17 +14,23 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from actors.service import Service
 from actors.storage.audit import AuditLog
+from actors.storage.journal import SqlJournal
 from actors.storage.keys import KeyStore
+from actors.storage.reports import ReportStore
+from actors.storage.services import Services
+from api import jobs
 from api.app import create_app
 from api.clock import Clock, wall_clock
 from api.context import Context
 from api.lane_metrics import LaneMetrics
-from api.place import open_place
+from api.place import Place, note_zone, open_place
 from api.protocol import bounded
 from api.rim import Rim
 from api.settings import Settings
 from api.tokens import Tokens, token_secrets
+from api.weekly import WeeklyReports
 from api.wiring import RuntimeName, open_service
 from engine.errors import EngageError
 from engine.policies import make
@@ -32,6 +38,7 @@ from engine.risk.model import RiskModel
 from engine.rules import Rules
 
 _log = logging.getLogger("engage.service")
+_KEEP_ALIVE_S = 75  # longer than pools of clients and proxies hold a connection: they hang up first
 _LAST_WORDS_S = 5.0  # after trouble that cannot be mended the process ends within these, whatever still waits
 
 
@@ -119,23 +126,32 @@ def open_app(
     try:
         tokens = Tokens(token_secrets(data), clock)
         rim = Rim(settings, KeyStore(place.database), tokens, AuditLog(place.database).append, trouble.told, clock)
-        with open_service(
-            runtime,
-            place.url,
-            place.actors,
-            rules,
-            model,
-            place.snapshots,
-            clock,
-            zone=zone,
-            post=loop,
-            fatal=trouble,
-        ) as service:
+        note_zone(place, zone)
+        with (
+            jobs.alive(Services(place.database), clock),
+            open_service(
+                runtime,
+                place.url,
+                place.actors,
+                rules,
+                model,
+                place.snapshots,
+                clock,
+                zone=zone,
+                post=loop,
+                fatal=trouble,
+            ) as service,
+            jobs.ticking("weekly", _weekly(service, place, zone, rules), clock),
+        ):
             rim.registry.register(LaneMetrics(service.lanes))
             context = Context(service, rules, model, make(policy), clock, place.database, place.identity)
             yield create_app(rim, context, lifespan=loop.lifespan)
     finally:
         place.database.dispose()
+
+
+def _weekly(service: Service, place: Place, zone: str, rules: Rules) -> WeeklyReports:
+    return WeeklyReports(service, ReportStore(place.database), lambda log: SqlJournal(place.url, log), zone, rules)
 
 
 def serve(app: FastAPI, settings: Settings, trouble: Trouble, ready: Callable[[str], None]) -> None:
@@ -161,8 +177,9 @@ def serve(app: FastAPI, settings: Settings, trouble: Trouble, ready: Callable[[s
         date_header=False,
         lifespan="on",
         ws="none",
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
-    trouble.server = _Server(config, ready)
+    trouble.server = _Server(config, ready, app.state.context.streams.end)
     # All that is alive now stays: a full collection that walked it would stop everybody for a fifth of a second.
     gc.collect()
     gc.freeze()
@@ -172,14 +189,18 @@ def serve(app: FastAPI, settings: Settings, trouble: Trouble, ready: Callable[[s
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """Says when it listens, and ends what would never end by itself before it waits for connections to close."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None], end_streams: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._end_streams = ready, end_streams
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # as uvicorn's own
         await super().startup(sockets)  # type: ignore[arg-type]  # as uvicorn's own
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._ready(f"http://{host}:{port}")
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # as uvicorn's own
+        self._end_streams()
+        await super().shutdown(sockets)  # type: ignore[arg-type]  # as uvicorn's own

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from actors.lane import Post
 from actors.learner import ActorSpec, Arm
 from actors.local import LocalRuntime
+from actors.parcels import Post
 from actors.runtime import Runtime
 from actors.scoring import DirectScorer, ScoringActor
 from actors.service import Service

@@ -43,7 +43,7 @@ def _hash(engine: Engine, learner_id: str) -> str:
     return hashlib.sha256(f"{engine.identity}\x00{learner_id}".encode()).hexdigest()
 
 
-@router.delete("/learners/{userId}", summary="Erase a learner", responses=responses(404, 503))
+@router.delete("/learners/{userId:path}", summary="Erase a learner", responses=responses(404, 503))
 async def erase(engine: Engine, caller: Caller, userId: LearnerId) -> ErasureProof:  # noqa: N803  # the wire's name
     """Erase all that is held: record, profile, journalled events, outcomes, daily signals, snapshots.
 
@@ -57,7 +57,7 @@ async def erase(engine: Engine, caller: Caller, userId: LearnerId) -> ErasurePro
     return _proof(erasure)
 
 
-@router.get("/erasures/{userId}", summary="Proofs of a learner's erasures", responses=responses())
+@router.get("/erasures/{userId:path}", summary="Proofs of a learner's erasures", responses=responses())
 async def proofs(engine: Engine, caller: Caller, userId: LearnerId) -> list[ErasureProof]:  # noqa: N803  # the wire's name
     """Return the proofs of an id's erasures, oldest first; none where there was no erasure."""
     own(caller, userId)

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from actors.service import Service
 from actors.storage.reports import Report, ReportStore
-from api import weekly
 from api.access import Caller, own
 from api.context import Engine
 from api.problems import responses
-from api.week import DAYS, monday_of
+from api.week import DAYS, MONTH_DAYS, monday_of
+from api.weekly import NAME, TOP
 from api.wire import Wire
 from engine import calendar
 
@@ -32,14 +32,14 @@ class Active(Wire):
     daily: float = Field(description="Mean of the seven days.", examples=[412.6])
     by_day: list[int] = Field(description="Monday to Sunday.")
     weekly: int = Field(examples=[1290])
-    monthly: int = Field(description=f"In the {weekly.MONTH_DAYS} days that end with Sunday.", examples=[2712])
+    monthly: int = Field(description=f"In the {MONTH_DAYS} days that end with Sunday.", examples=[2712])
 
 
 class StandingCount(Wire):
     """Learners of one standing as Sunday ended."""
 
     standing: str = Field(
-        description="A band of risk, dropped_off, not_started, or not_scored (lately active, but the service was down).",
+        description="A band of risk, dropped_off, not_started, or not_scored (lately active, but nobody was scored).",
         examples=["high"],
     )
     learners: int = Field(examples=[118])
@@ -91,8 +91,8 @@ class WeeklyReport(Wire):
     streaks_restored: int = Field(description="By events that came late.", examples=[2])
     freezes_used: int = Field(examples=[63])
     freezes_refunded: int = Field(description="By events that came late.", examples=[5])
-    risers: list[Riser] = Field(description=f"The {weekly.TOP} whose risk rose most.")
-    top_earners: list[Earner] = Field(description=f"The {weekly.TOP} with the most XP of the week.")
+    risers: list[Riser] = Field(description=f"The {TOP} whose risk rose most.")
+    top_earners: list[Earner] = Field(description=f"The {TOP} with the most XP of the week.")
 
 
 class WeeklyReports(Wire):
@@ -115,7 +115,7 @@ async def weekly_reports(
 
 
 def _page(service: Service, store: ReportStore, limit: int, cursor: str | None) -> WeeklyReports:
-    found = store.newest(weekly.NAME, limit + 1, before=cursor)
+    found = store.newest(NAME, limit + 1, before=cursor)
     more = len(found) > limit
     told = [_told(report, service) for report in found[:limit]]
     return WeeklyReports(reports=told, next_cursor=found[limit - 1].period if more else None)

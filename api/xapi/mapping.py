@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from api.events import EventBody, ShortText
 from api.xapi.errors import ForbiddenStatementError, XapiError
 from api.xapi.parts import Activity, Agent, Result
 from api.xapi.statements import VOIDED, Statement
@@ -21,6 +22,7 @@ from engine.errors import InputError, did_you_mean
 from engine.rules import Rules
 
 DEFAULT_FILE = Path(__file__).with_name("mapping.toml")
+_COURSE = TypeAdapter(ShortText)
 IGNORE = "ignore"
 OTHER = "other"
 _PLACEHOLDERS = {
@@ -88,7 +90,7 @@ class Mapping(_Strict):
 
     **Which course** it was: the first activity of type ``course`` among object, parent and grouping; where none says
     its type, the first of grouping, else of parent (the specification's own example puts the course into grouping and
-    the test into parent).
+    the test into parent). An IRI that is too long for the id of a course is left out.
     """
 
     learner: _Learner
@@ -124,8 +126,13 @@ class Mapping(_Strict):
         if statement.timestamp is not None:
             event["occurredAt"] = statement.timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         value = _value(self.values.get(action), statement.result)
-        course = self._course(statement)
-        return Mapped(statement_id, event | _given(value=value, courseId=course))
+        event |= _given(value=value, courseId=self._course(statement))
+        try:
+            EventBody.model_validate(event)  # an id or a year that xAPI allows and the intake does not
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            return Skipped(statement_id, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        return Mapped(statement_id, event)
 
     def _action(self, statement: Statement) -> str | _Reason:
         iri = statement.verb.id
@@ -165,8 +172,9 @@ class Mapping(_Strict):
         parents, groups = (around.parent or [], around.grouping or []) if around else ([], [])
         itself = [statement.object] if isinstance(statement.object, Activity) else []
         courses = [each for each in (*itself, *parents, *groups) if self._type_of.get(each.type or "") == "course"]
-        found = courses or groups or parents
-        return found[0].id if found else None
+        found = (courses or groups or parents)[:1]
+        # An IRI may be longer than an id of a course here; what was done counts without it.
+        return next((each.id for each in found if _fits(each.id)), None)
 
 
 def load(rules: Rules, path: Path | None = None) -> Mapping:
@@ -275,6 +283,14 @@ def _value(source: Literal["score", "minutes"] | None, result: Result | None) ->
         return None
     low = score.min or 0.0
     return min(1.0, max(0.0, (score.raw - low) / (score.max - low)))
+
+
+def _fits(course: str) -> bool:
+    try:
+        _COURSE.validate_python(course)
+    except ValidationError:
+        return False
+    return True
 
 
 def _given(**values: object) -> dict[str, object]:

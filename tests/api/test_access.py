@@ -37,10 +37,10 @@ FOR_LEARNERS = {
     ("GET", "/api/engagement/streak"),
     ("GET", "/api/engagement/leaderboard"),
     ("GET", "/api/engagement/live"),
-    ("GET", "/api/engagement/learners/{userId}"),
-    ("PATCH", "/api/engagement/learners/{userId}"),
-    ("PUT", "/api/engagement/learners/{userId}"),
-    ("GET", "/api/engagement/learners/{userId}/export"),
+    ("GET", "/api/engagement/learners/{userId:path}/profile"),
+    ("PATCH", "/api/engagement/learners/{userId:path}/profile"),
+    ("PUT", "/api/engagement/learners/{userId:path}/profile"),
+    ("GET", "/api/engagement/learners/{userId:path}/export"),
 }
 
 

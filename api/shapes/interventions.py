@@ -1,0 +1,123 @@
+"""Interventions: what a policy would choose for a learner at this moment, and what holds it back."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+from pydantic.alias_generators import to_camel
+
+from actors.live import LearnerView
+from actors.reminders import quiet
+from actors.simulated_day import EVENING_MINUTE
+from api.wire import Wire
+from engine import bitmaps
+from engine.notifications import catalogue as notifications
+from engine.notifications.catalogue import CHANNELS
+from engine.policies import NO_MESSAGE, Context, Policy
+from engine.record import Records
+from engine.risk.dropoff import standing_names
+from engine.rules import Rules
+
+_STREAM = 0  # of chance, as the live loop has it
+
+
+class Intervention(Wire):
+    """What the policy would send."""
+
+    type: str = Field(description="Type of notification.", examples=["gentle_reminder"])
+    purpose: str = Field(description="What it is for.", examples=["Bring back a learner who fell silent"])
+    channels: list[str] = Field(
+        description="Those that the band uses and the learner allows.", examples=[["push", "inApp"]]
+    )
+    moment: Literal["now", "evening"] = Field(
+        description="evening: at 18:00 of the learner's day, to those who have not been active by then.",
+        examples=["now"],
+    )
+    send_now: bool = Field(description="Nothing holds it back at this moment.", examples=[True])
+    held_back_by: list[str] = Field(
+        description="quiet_hours, no_channel, active_today, or not_evening_yet.", examples=[["quiet_hours"]]
+    )
+    propensity: float = Field(description="Probability with which the policy chooses just this.", examples=[1.0])
+    reason: str = Field(
+        description="Why, for people.", examples=["Policy at_risk chooses it at a risk of 72 (band high)."]
+    )
+
+
+def eligible(record: Records, day: int, triggers: int) -> int:
+    """Return the types that a learner may be sent, as bits.
+
+    Args:
+        record: one row, on its today.
+        day: the learner's local day.
+        triggers: bits of `engine.notifications.catalogue.TRIGGERS`.
+    """
+    kinds = notifications.catalogue()
+    out = np.zeros(1, np.uint8)
+    notifications.eligible(record, day, kinds.gates, kinds.limits.per_week, np.array([triggers], np.uint8), out)
+    return int(out[0])
+
+
+def interventions(
+    policy: Policy, rules: Rules, view: LearnerView, record: Records, risk: float, standing: int, allowed: int
+) -> list[Intervention]:
+    """Return what a policy would choose for one learner now, nothing or one.
+
+    Args:
+        policy: that is asked.
+        rules: of the product.
+        view: what is held of the learner.
+        record: one row, on its today.
+        risk: 0-100, fresh; NaN = not scored.
+        standing: that goes with it.
+        allowed: from `eligible`.
+    """
+    kinds = notifications.catalogue()
+    row = record[0]
+    context = Context(
+        day=view.day,
+        learners=record["learner"].astype(np.int64),
+        risk=np.array([risk]),
+        standing=np.array([standing], np.uint8),
+        eligible=np.array([allowed], np.uint8),
+        stream=_STREAM,
+    )
+    decision = policy.decide(context)
+    code = int(decision.kinds[0])
+    if code == NO_MESSAGE:
+        return []
+    name = kinds.names[code]
+    bits = int(kinds.channel_bits(rules)[standing]) & int(row["consent"])
+    channels = [to_camel(channel) for place, channel in enumerate(CHANNELS) if bits >> place & 1]
+    evening = bool(kinds.evening[code])
+    held_back = _held_back(view, row, channels, evening=evening)
+    return [
+        Intervention(
+            type=name,
+            purpose=kinds.types[name].purpose,
+            channels=channels,
+            moment="evening" if evening else "now",
+            send_now=not held_back,
+            held_back_by=held_back,
+            propensity=float(decision.propensity[0]),
+            reason=_reason(policy.name, risk, standing_names(rules)[standing]),
+        )
+    ]
+
+
+def _reason(policy: str, risk: float, band: str) -> str:
+    if math.isnan(risk):
+        return f"Policy {policy} chooses it without a risk ({band})."
+    return f"Policy {policy} chooses it at a risk of {risk:.0f} (band {band})."
+
+
+def _held_back(view: LearnerView, record: Any, channels: list[str], *, evening: bool) -> list[str]:
+    causes = {
+        "no_channel": not channels,
+        "quiet_hours": quiet(view.profile, view.minute),
+        "active_today": evening and bool(bitmaps.has_day(record["active_bits"], view.day)),
+        "not_evening_yet": evening and view.minute < EVENING_MINUTE,
+    }
+    return [cause for cause, holds in causes.items() if holds]
