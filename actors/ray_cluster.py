@@ -142,11 +142,14 @@ class Cluster(contextlib.AbstractContextManager["Cluster"]):
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_REDIS_ADDRESS": None,
             "RAY_worker_niceness": "0",  # the actors are the work itself; Ray would let everything else go first
+            "RAY_prestart_worker_first_driver": "0",  # they would come without the hook below, and never be used
+            "RAY_enable_worker_prestart": "0",
             "AUTOSCALER_METRIC_PORT": "-1",  # no ports for metrics: fixed numbers on which two clusters would collide
             "DASHBOARD_METRIC_PORT": "-1",
             "RAY_enable_metrics_collection": "1" if dashboard else "0",
             "PYTHONPATH": python_path(),
         }
+        common = {**common, "runtime_env": {"worker_process_setup_hook": "actors.watching.end_with_parent"}}
         own = {"num_cpus": cpus, "num_gpus": 0, "include_dashboard": dashboard, "_temp_dir": str(base / "r")}
         with _ray_settings(env, loopback=True, head_home=home):
             try:
@@ -178,6 +181,14 @@ class Cluster(contextlib.AbstractContextManager["Cluster"]):
                 raise EngageError(what, got=str(error).strip(), expected=expected) from error
         self.address = address
         _check_versions(address)
+
+    def missing(self) -> str:
+        """Return which of the processes of a cluster that we started has died, "" = none, or it is not ours."""
+        node = _ray._private.worker._global_node if self._base is not None else None
+        started = {} if node is None else node.all_processes
+        return ", ".join(
+            name for name in ("gcs_server", "raylet") if any(_dead(each) for each in started.get(name, ()))
+        )
 
     def stop(self) -> None:
         """End what ``start`` started and remove its directory, or leave what was joined; twice does no harm."""
@@ -220,6 +231,10 @@ def _ray_settings(env: dict[str, str | None], *, loopback: bool, head_home: Path
             yield
         finally:
             constants.ENABLE_RAY_CLUSTER, constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV, services.start_api_server = kept
+
+
+def _dead(started: Any) -> bool:
+    return started.process.poll() is not None
 
 
 def _shut_down_own(base: Path) -> None:

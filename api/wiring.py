@@ -17,6 +17,8 @@ from actors.scoring import DirectScorer, ScoringActor
 from actors.service import Service
 from actors.storage.journal import SqlJournal
 from actors.warming import warm_up
+from actors.watching import Watch
+from engine.errors import EngageError
 from engine.risk.model import RiskModel
 from engine.rules import Rules
 
@@ -37,6 +39,7 @@ def open_runtime(
     *,
     address: str | None = None,
     dashboard: bool = False,
+    fatal: Callable[[BaseException], None] | None = None,
 ) -> Iterator[Runtime]:
     """Run learner actors and their scoring pool until the block ends.
 
@@ -47,6 +50,7 @@ def open_runtime(
         work: directory for snapshots.
         address: of an existing Ray cluster to join; default: a private one is started.
         dashboard: start Ray's dashboard, too.
+        fatal: called if a process of Ray's own dies, without which no actor answers any more.
     """
     runtime: Runtime
     warm_up(specs[0], DirectScorer(ScoringActor(model)))
@@ -64,10 +68,17 @@ def open_runtime(
     with Cluster() as cluster:
         cluster.start(address=address, dashboard=dashboard)
         runtime = RayRuntime(specs, model, work, scorers)
+        watch = None if fatal is None else Watch(cluster.missing, lambda name: fatal(_lost(name)))
         try:
             yield runtime
         finally:
+            if watch is not None:
+                watch.end()
             runtime.stop()
+
+
+def _lost(name: str) -> EngageError:
+    return EngageError("Ray", f"its process {name} has died", "", "Start the service again.")
 
 
 @contextlib.contextmanager
@@ -113,7 +124,7 @@ def open_service(
         )
         for log in range(actors)
     ]
-    with open_runtime(name, specs, model, snapshots) as runtime:
+    with open_runtime(name, specs, model, snapshots, fatal=fatal) as runtime:
         extra = {} if post is None else {"post": post}
         service = Service(runtime, actors, lambda log: SqlJournal(database_url, log), clock, fatal=fatal, **extra)
         try:
