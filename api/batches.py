@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic import FailFast, Field, TypeAdapter, ValidationError
 
 from api import refusals
+from api.bodies import read_json
 from api.events import EventBody
 from api.problems import Refused, item
+from engine.errors import InputError
 
 MOST_EVENTS = 2_000
 """Events of one request: about half a megabyte of JSON, and half of what one message to an actor holds."""
 
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonlines")
 _ENVELOPES = ("events", "batch")  # ours, and Segment's
-_WHOLE = TypeAdapter(list[EventBody])
+_MOST_FIELDS = 100  # of one event: each that is not known is an error of its own, and there is room for a million
+# It gives up early: to tell all that is wrong with a million items would take seconds, in which nobody else is served.
+_WHOLE = TypeAdapter(Annotated[list[EventBody], FailFast(), Field(max_length=MOST_EVENTS)])
 _ONE = TypeAdapter(EventBody)
 
 Read = list[EventBody | dict[str, str]]
@@ -34,14 +37,14 @@ def read_batch(body: bytes, content_type: str) -> Read:
         Refused: nothing of it can be read, or it holds too many.
     """
     if content_type.partition(";")[0].strip().lower() in NDJSON:
-        return _sized([_line(line) for line in body.splitlines() if line.strip()])
+        return [_line(line) for line in _sized([line for line in body.splitlines() if line.strip()])]
     try:
         return _sized(list(_WHOLE.validate_json(body)))  # the quick way, if all is well
     except ValidationError:
         return [_checked(each) for each in _items(body)]
 
 
-def _sized(found: Read) -> Read:
+def _sized(found: list[Any]) -> list[Any]:
     if not 1 <= len(found) <= MOST_EVENTS:
         remedy = "Send it in parts." if found else ""
         raise Refused(413 if found else 422, "events", f"{len(found)}", f"1 to {MOST_EVENTS:,} in one request", remedy)
@@ -50,9 +53,9 @@ def _sized(found: Read) -> Read:
 
 def _items(body: bytes) -> list[Any]:
     try:
-        told = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise Refused(400, "body", str(error), "JSON") from None
+        told = read_json(body)
+    except InputError as error:
+        raise Refused(400, error.what, error.got, error.expected) from None
     if isinstance(told, dict):
         told = next((told[name] for name in _ENVELOPES if name in told), None)
     if not isinstance(told, list):
@@ -61,14 +64,18 @@ def _items(body: bytes) -> list[Any]:
 
 
 def _checked(told: Any) -> EventBody | dict[str, str]:
+    if isinstance(told, dict) and len(told) > _MOST_FIELDS:
+        return item(InputError("event", f"{len(told)} fields", f"at most {_MOST_FIELDS}"))
     try:
         return _ONE.validate_python(told)
     except ValidationError as error:
-        return item(refusals.wrong_field(error.errors()[0]))
+        return item(refusals.wrong_field(error.errors(include_url=False)[0]))
 
 
 def _line(line: bytes) -> EventBody | dict[str, str]:
     try:
-        return _ONE.validate_json(line)
+        return _ONE.validate_json(line) if line.count(b":") < _MOST_FIELDS else _checked(read_json(line))
     except ValidationError as error:
-        return item(refusals.wrong_field(error.errors()[0]))
+        return item(refusals.wrong_field(error.errors(include_url=False)[0]))
+    except InputError as error:
+        return item(error)

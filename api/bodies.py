@@ -13,11 +13,23 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import exchange
+from api.access import Role
 from api.problems import Refused, cut
 from engine.errors import InputError
 
 DEEPEST = 200
 """How deep JSON may be nested: pydantic's parser stops there, long before anything that walks the values would fail."""
+
+BATCHES = {"/api/engagement/events", "/xapi/statements"}
+"""Path templates of the routes that take many things at once: only their bodies may be as large as is set."""
+
+MOST_SINGLE = 128 << 10
+"""Bytes of any other body, and of one that a learner's own token sends. To say what is wrong with a million fields
+takes seconds, in which nobody else is served."""
+
+MOST_MEMBERS = 256
+"""Members of gzip in one body: each costs as much as all that follows it."""
 
 _GZIP = 16 + zlib.MAX_WBITS  # tells zlib to expect gzip's header and checksum
 _IN_THREAD = 64 << 10  # packed bytes; more than that take milliseconds to unpack
@@ -63,9 +75,10 @@ class Bodies:
         if scope["type"] != "http" or (head := _head(scope)) is None:
             await self._app(scope, receive, send)
             return
-        body = await self._read(head, receive)
+        most = self._most if _is_batch(scope) else min(self._most, MOST_SINGLE)
+        body = await self._read(head, receive, most)
         if head.encoding:
-            body = await self._unpacked(body)
+            body = await _unpacked(body, most)
             kept = [(name, value) for name, value in scope["headers"] if name not in _OF_THE_PACKED]
             scope = {**scope, "headers": [*kept, (b"content-length", b"%d" % len(body))]}
         if head.json and body:
@@ -84,9 +97,9 @@ class Bodies:
 
         await self._app(scope, receive_whole, send)
 
-    async def _read(self, head: _Head, receive: Receive) -> bytes:
-        if head.length is not None and head.length > self._most:
-            raise self._too_large(f"{head.length} bytes")
+    async def _read(self, head: _Head, receive: Receive, most: int) -> bytes:
+        if head.length is not None and head.length > most:
+            raise _too_large(f"{head.length} bytes", most)
         parts: list[bytes] = []
         size = 0
         try:
@@ -97,23 +110,29 @@ class Bodies:
                         raise ClientDisconnect
                     parts.append(message.get("body", b""))
                     size += len(parts[-1])
-                    if size > self._most:
-                        raise self._too_large(f"more than {self._most} bytes")
+                    if size > most:
+                        raise _too_large(f"more than {most} bytes", most)
                     if not message.get("more_body", False):
                         return parts[0] if len(parts) == 1 else b"".join(parts)
         except TimeoutError:
             got, expected = f"{size} bytes in {self._timeout_s:g} s", "all of it"
             raise Refused(408, "the body", got, expected, "Send less at once.", {"Connection": "close"}) from None
 
-    async def _unpacked(self, packed: bytes) -> bytes:
-        work = (packed, self._most)
-        body = unpack(*work) if len(packed) <= _IN_THREAD else await asyncio.to_thread(unpack, *work)
-        if body is None:
-            raise self._too_large(f"more than {self._most} bytes when unpacked")
-        return body
 
-    def _too_large(self, got: str) -> Refused:
-        return Refused(413, "the body", got, f"at most {self._most} bytes", "Send it in several requests.")
+async def _unpacked(packed: bytes, most: int) -> bytes:
+    body = unpack(packed, most) if len(packed) <= _IN_THREAD else await asyncio.to_thread(unpack, packed, most)
+    if body is None:
+        raise _too_large(f"more than {most} bytes when unpacked", most)
+    return body
+
+
+def _too_large(got: str, most: int) -> Refused:
+    return Refused(413, "the body", got, f"at most {most} bytes", "Send it in several requests.")
+
+
+def _is_batch(scope: Scope) -> bool:
+    known = exchange.of(scope)
+    return known.template in BATCHES and known.principal is not None and known.principal.role is not Role.LEARNER
 
 
 _OF_THE_PACKED = (b"content-encoding", b"content-length", b"transfer-encoding")
@@ -154,10 +173,13 @@ def unpack(packed: bytes, most: int) -> bytes | None:
         most: bytes that may come out.
 
     Raises:
-        Refused: 400, it is cut off, damaged, or not gzip.
+        Refused: 400, it is cut off, damaged, in too many pieces, or not gzip.
     """
-    body = b""
+    body, members = b"", 0
     while packed:
+        members += 1
+        if members > MOST_MEMBERS:
+            raise Refused(400, "the body", "more members of gzip", f"at most {MOST_MEMBERS}", "Send it as one.")
         member = zlib.decompressobj(_GZIP)
         try:
             body += member.decompress(packed, most - len(body) + 1)

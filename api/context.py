@@ -84,6 +84,11 @@ class Context:
         return Streams(self.service, self.happenings.told, self.readers)
 
     @functools.cached_property
+    def exporting(self) -> set[str]:
+        """Names of the learners to whom an export is going out."""
+        return set()
+
+    @functools.cached_property
     def readers(self) -> asyncio.Semaphore:
         """What keeps those who read whole journals few, so that threads stay free for everybody else."""
         return asyncio.Semaphore(_READERS)

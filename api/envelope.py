@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable
 from itertools import count
+from urllib.parse import unquote_to_bytes
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -103,3 +104,20 @@ class Envelope:
             known.request_id = f"{self._prefix}-{next(self._numbers):x}"
         if size > self._most:
             raise Refused(431, "the headers", f"{size} bytes", f"at most {self._most}")
+        _check_utf8("the path", scope["raw_path"])
+        _check_utf8("the query", scope["query_string"])
+
+
+def _check_utf8(what: str, raw: bytes) -> None:
+    """Refuse an address that would be read as another one: what is no UTF-8 becomes U+FFFD, whatever it was.
+
+    Raises:
+        Refused: 400.
+    """
+    if b"%" not in raw and raw.isascii():
+        return
+    try:
+        raw.decode("ascii")
+        unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError:
+        raise Refused(400, what, "bytes that are no UTF-8", "UTF-8, percent-encoded") from None

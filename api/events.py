@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import uuid
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -33,28 +33,32 @@ class Properties(BaseModel):
     course_id: ShortText | None = Field(None, validation_alias=AliasChoices("courseId", "course_id"))
 
 
+EXAMPLE: dict[str, Any] = {
+    "userId": "u-17",
+    "action": "lesson_complete",
+    "eventId": "lesson-42-done",
+    "occurredAt": "2026-11-22T18:30:00Z",
+    "timezone": "Europe/Berlin",
+    "courseId": "python-101",
+}
+"""Of an event, for the reference."""
+
+
 class EventBody(BaseModel):
     """One event. The names of Segment's ``track`` call are accepted, too."""
 
     model_config = ConfigDict(
         extra="forbid",
         allow_inf_nan=False,
-        json_schema_extra={
-            "examples": [
-                {
-                    "userId": "u-17",
-                    "action": "lesson_complete",
-                    "eventId": "lesson-42-done",
-                    "occurredAt": "2026-11-22T18:30:00Z",
-                    "timezone": "Europe/Berlin",
-                    "courseId": "python-101",
-                }
-            ]
-        },
+        json_schema_extra={"examples": [EXAMPLE]},
     )
 
     user_id: LearnerId = Field(
-        validation_alias=AliasChoices("userId", "learnerId"), description="The learner, by your own id."
+        validation_alias=AliasChoices("userId", "learnerId"),
+        description=(
+            "The learner, by your own id; taken as it stands. Ids that differ in case or in Unicode's normal form only,"
+            " though they look the same, are different learners."
+        ),
     )
     action: ShortText = Field(
         validation_alias=AliasChoices("action", "event"), description="An action of the rules, such as lesson_complete."
@@ -76,6 +80,14 @@ class EventBody(BaseModel):
     course_id: ShortText | None = Field(None, validation_alias=AliasChoices("courseId", "course_id"))
     properties: Properties | None = None
     type: str | None = Field(None, pattern="^track$", description="Accepted for Segment's sake.")
+
+    @field_validator("occurred_at", mode="before")
+    @classmethod
+    def _no_number(cls, told: object) -> object:
+        """Refuse numbers, also in quotes: pydantic would guess by their size whether they are seconds or less."""
+        if told is None or isinstance(told, datetime) or (isinstance(told, str) and told[4:5] == "-"):
+            return told
+        raise ValueError("an instant with a zone, such as 2026-11-22T18:30:00Z")
 
     @field_validator("occurred_at", mode="after")
     @classmethod

@@ -67,6 +67,8 @@ def _complete_operation(operation: dict[str, Any], rule: Rule) -> None:
         operation["security"] = [{"apiKey": []}]
         if Role.LEARNER in rule.roles:
             operation["security"].append({"learnerToken": []})
+    if any(parameter["in"] == "path" for parameter in operation.get("parameters", [])):
+        statuses.add(404)
     if "requestBody" in operation:
         statuses.update(_WITH_BODY)
     told = operation["responses"]

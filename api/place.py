@@ -57,13 +57,8 @@ def open_place(data: Path, url: str | None, actors: int | None) -> Place:
     """
     if actors is not None and not 1 <= actors <= MOST_ACTORS:
         raise InputError("--actors", str(actors), f"1-{MOST_ACTORS}")
-    try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--data {data}", error.strerror or "an error", "a directory that can be made") from None
     url = url or _own_url(data)
-    database = open_database(url)
-    database.migrate()
+    database = open_tables(data, url)
     settings = Settings(database)
     identity = settings.settle(_IDENTITY, uuid.uuid4().hex)
     laid_out = int(settings.settle(_ACTORS, str(actors or 1)))
@@ -75,6 +70,24 @@ def open_place(data: Path, url: str | None, actors: int | None) -> Place:
         remedy = "Leave --actors out, or begin with a new database and `engage import`."
         raise InputError("--actors", str(actors), f"{laid_out}, which its journals are laid out for", remedy)
     return Place(data, url, database, laid_out, identity, data / "snapshots" / identity)
+
+
+def open_tables(data: Path, url: str | None) -> Database:
+    """Return a database with its tables, and the directory beside it, both made if they are not there.
+
+    How many actors it is for is still open, so keys can be made before the service's first start.
+
+    Raises:
+        InputError: one of them cannot be made.
+        JournalError: the database cannot be reached.
+    """
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--data {data}", error.strerror or "an error", "a directory that can be made") from None
+    database = open_database(url or _own_url(data))
+    database.migrate()
+    return database
 
 
 def find_place(data: Path, url: str | None) -> Place:

@@ -6,17 +6,24 @@ Headers that have come whole are measured by `api.envelope`; here are those that
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.envelope import SECURITY_HEADERS
 from api.problems import Refused, answer
 from api.settings import Settings
 
+_NO_HTTP = Refused(400, "the request", "something else, or what may be read in two ways", "HTTP/1.1")
+_NO_ROOM = Refused(503, "connections", "as many as there may be", "", "Use one again and again.")
+_OTHER_FILES = 256  # that the service may have open beside its connections: databases, snapshots, pipes
+
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. `bounded` sets the bounds."""
 
+    max_connections: int
     max_header_bytes: int
     header_timeout_s: float
 
@@ -28,6 +35,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own does
         """Begin, with little patience."""
         super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            self._refuse(_NO_ROOM)
+            return
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -60,6 +70,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._wait_no_more()
         super().on_headers_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, in our form."""
+        self._refuse(_NO_HTTP)
+
     def _wait(self) -> None:
         self._deadline = self.loop.call_later(self.header_timeout_s, self._too_slow)
 
@@ -78,6 +92,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: Refused) -> None:
         """Answer outside of the app, which has not been asked, and hang up."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if self.pipeline or not cycle.more_body:
+                # A request before this one is still to be answered, and would be taken for the one that is refused.
+                cycle.keep_alive = False
+                self.flow.pause_reading()
+                return
+            if cycle.response_started:
+                self.transport.close()
+                return
         response = answer(refusal.status_code, refusal.error)
         headers = [*response.raw_headers, *SECURITY_HEADERS, (b"connection", b"close")]
         lines = b"".join(b"%s: %s\r\n" % header for header in headers)
@@ -87,5 +111,22 @@ class BoundedProtocol(HttpToolsProtocol):
 
 def bounded(settings: Settings) -> type[BoundedProtocol]:
     """Return the protocol with an operator's bounds, for uvicorn's ``http=``."""
-    bounds = {"max_header_bytes": settings.max_header_bytes, "header_timeout_s": settings.header_timeout_s}
+    files = _most_files()
+    bounds = {
+        "max_connections": min(settings.max_connections, max(files - _OTHER_FILES, files // 2)),
+        "max_header_bytes": settings.max_header_bytes,
+        "header_timeout_s": settings.header_timeout_s,
+    }
     return type("BoundedProtocol", (BoundedProtocol,), bounds)
+
+
+def _most_files() -> int:
+    """Let this process open as many files as it may, and return how many: each connection is one.
+
+    A journal that cannot be opened because strangers hold all of them would be our own fault.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems name a limit that they do not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return soft if soft != resource.RLIM_INFINITY else 1 << 20

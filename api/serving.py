@@ -154,19 +154,14 @@ def _weekly(service: Service, place: Place, zone: str, rules: Rules) -> WeeklyRe
     return WeeklyReports(service, ReportStore(place.database), lambda log: SqlJournal(place.url, log), zone, rules)
 
 
-def serve(app: FastAPI, settings: Settings, trouble: Trouble, ready: Callable[[str], None]) -> None:
-    """Serve an application until a signal ends it.
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return how an application is served.
 
     Args:
         app: from `open_app`.
         settings: of the rim.
-        trouble: of the same service.
-        ready: called with the service's address once it listens.
-
-    Raises:
-        EngageError: the service could not go on.
     """
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -179,7 +174,21 @@ def serve(app: FastAPI, settings: Settings, trouble: Trouble, ready: Callable[[s
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
-    trouble.server = _Server(config, ready, app.state.context.streams.end)
+
+
+def serve(app: FastAPI, settings: Settings, trouble: Trouble, ready: Callable[[str], None]) -> None:
+    """Serve an application until a signal ends it.
+
+    Args:
+        app: from `open_app`.
+        settings: of the rim.
+        trouble: of the same service.
+        ready: called with the service's address once it listens.
+
+    Raises:
+        EngageError: the service could not go on.
+    """
+    trouble.server = _Server(server_config(app, settings), ready, app.state.context.streams.end)
     # All that is alive now stays: a full collection that walked it would stop everybody for a fifth of a second.
     gc.collect()
     gc.freeze()
@@ -204,3 +213,4 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # as uvicorn's own
         self._end_streams()
         await super().shutdown(sockets)  # type: ignore[arg-type]  # as uvicorn's own
+        self._captured_signals.clear()  # uvicorn would raise them again: an end in order would look like a failure

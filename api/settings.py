@@ -31,7 +31,8 @@ class Settings:
     Args:
         host: address to listen on. Loopback: whoever opens the service to a network says so.
         port: TCP port to listen on.
-        max_body_bytes: of a request's body, as sent and as unpacked.
+        max_connections: open at once, as far as the system lets the process have them.
+        max_body_bytes: of a batch, as sent and as unpacked; what is no batch is bounded tighter by `api.bodies`.
         max_header_bytes: of a request's first line and headers.
         header_timeout_s: until when a request's headers must have come, seconds after its first byte.
         body_timeout_s: until when a request's body must have come, seconds after its headers.
@@ -45,6 +46,7 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8000
+    max_connections: int = 10_000
     max_body_bytes: int = 4 << 20
     max_header_bytes: int = 32 << 10
     header_timeout_s: float = 10.0
@@ -58,6 +60,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         at_least = {
+            "max_connections": 1,
             "max_body_bytes": 1 << 10,
             "max_header_bytes": 1 << 10,
             "header_timeout_s": 0.05,

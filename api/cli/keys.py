@@ -15,7 +15,7 @@ from api.access import Role, Scope
 from api.cli.console import console
 from api.cli.options import DATA, Data, DatabaseUrl
 from api.clock import wall_clock
-from api.place import open_place
+from api.place import open_tables
 from engine.calendar import MS_PER_DAY
 from engine.errors import InputError
 
@@ -26,11 +26,11 @@ _MS_PER_HOUR = 3_600_000
 
 @contextmanager
 def _store(data: Data, url: str | None) -> Iterator[KeyStore]:
-    place = open_place(data, url, None)
+    database = open_tables(data, url)
     try:
-        yield KeyStore(place.database)
+        yield KeyStore(database)
     finally:
-        place.database.dispose()
+        database.dispose()
 
 
 @app.command()

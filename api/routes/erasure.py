@@ -11,8 +11,8 @@ from pydantic import Field
 from actors.storage.erasures import Erasure, ErasureStore
 from api.access import Caller, own
 from api.context import Engine
-from api.events import LearnerId
 from api.problems import responses
+from api.routes.profiles import Learner
 from api.wire import Wire
 
 router = APIRouter(prefix="/api/engagement", tags=["learners"])
@@ -44,22 +44,22 @@ def _hash(engine: Engine, learner_id: str) -> str:
 
 
 @router.delete("/learners/{userId:path}", summary="Erase a learner", responses=responses(404, 503))
-async def erase(engine: Engine, caller: Caller, userId: LearnerId) -> ErasureProof:  # noqa: N803  # the wire's name
+async def erase(engine: Engine, caller: Caller, learner_id: Learner) -> ErasureProof:
     """Erase all that is held: record, profile, journalled events, outcomes, daily signals, snapshots.
 
     The same id may come back later, as somebody new.
     """
-    own(caller, userId)
-    erased = await asyncio.to_thread(engine.service.erase, userId)
+    own(caller, learner_id)
+    erased = await asyncio.to_thread(engine.service.erase, learner_id)
     body = {"entries_checked": erased.entries_checked, "entries_left": erased.entries_left}
-    erasure = Erasure(erased.log, erased.sequence, _hash(engine, userId), engine.clock(), body)
+    erasure = Erasure(erased.log, erased.sequence, _hash(engine, learner_id), engine.clock(), body)
     await asyncio.to_thread(ErasureStore(engine.database).add, erasure)
     return _proof(erasure)
 
 
 @router.get("/erasures/{userId:path}", summary="Proofs of a learner's erasures", responses=responses())
-async def proofs(engine: Engine, caller: Caller, userId: LearnerId) -> list[ErasureProof]:  # noqa: N803  # the wire's name
+async def proofs(engine: Engine, caller: Caller, learner_id: Learner) -> list[ErasureProof]:
     """Return the proofs of an id's erasures, oldest first; none where there was no erasure."""
-    own(caller, userId)
-    found = await asyncio.to_thread(ErasureStore(engine.database).find, _hash(engine, userId))
+    own(caller, learner_id)
+    found = await asyncio.to_thread(ErasureStore(engine.database).find, _hash(engine, learner_id))
     return [_proof(erasure) for erasure in found]

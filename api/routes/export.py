@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,10 +13,10 @@ from fastapi.responses import StreamingResponse
 
 from actors.holdings import holdings
 from actors.live import LearnerView
-from api.access import Caller, own
+from api.access import Caller, Role, own
 from api.batches import NDJSON
 from api.context import Context, Engine
-from api.problems import responses
+from api.problems import Refused, responses
 from api.routes.profiles import Learner
 from api.shapes.export import Lines, head
 
@@ -41,11 +42,24 @@ _DESCRIPTION = (
 async def export(engine: Engine, caller: Caller, learner_id: Learner) -> StreamingResponse:
     """Return all that is held of a learner: profile, record, every journalled event and what it brought."""
     own(caller, learner_id)
+    if caller.role is Role.LEARNER and caller.name in engine.exporting:  # each reads the journal of many learners
+        raise Refused(429, "exports", "one of yours", "one at a time", "Wait for its end.", {"Retry-After": "5"})
     view = await asyncio.to_thread(engine.service.learner, learner_id)
-    return StreamingResponse(_read(engine, _lines(engine, learner_id, view)), media_type=NDJSON[0])
+    return StreamingResponse(_counted(engine, caller.name, learner_id, view), media_type=NDJSON[0])
 
 
-async def _read(engine: Context, lines: Iterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+async def _counted(engine: Context, name: str, learner_id: str, view: LearnerView) -> AsyncIterator[bytes]:
+    """Yield an export, and let it be known that it is under way."""
+    engine.exporting.add(name)
+    try:
+        async with contextlib.aclosing(_read(engine, _lines(engine, learner_id, view))) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    finally:
+        engine.exporting.discard(name)
+
+
+async def _read(engine: Context, lines: Iterator[dict[str, Any]]) -> AsyncGenerator[bytes]:
     """Yield an export, read on threads, a piece at a time: a client that reads slowly holds nobody up."""
     chunks = _chunks(lines)
     while True:

@@ -7,19 +7,21 @@ receipt.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
-from pydantic import Field
+from pydantic import Field, StringConstraints
 from pydantic_core import to_json
 
 from actors.answers import Receipt
 from api.access import Caller, Principal, Role, own
 from api.batches import MOST_EVENTS, NDJSON, read_batch
+from api.bodies import MOST_SINGLE
 from api.context import Context, Engine
-from api.events import Accepted, EventBody, ShortText
+from api.events import EXAMPLE, Accepted, EventBody
 from api.problems import Item, item, responses
 from api.receipts import EventReceipt
 from api.wire import Wire
@@ -27,8 +29,9 @@ from engine.errors import InputError
 
 router = APIRouter(prefix="/api/engagement", tags=["events"])
 
+_Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$")]
 IdempotencyKey = Annotated[
-    ShortText | None,
+    _Key | None,  # ASCII: nobody can tell in which encoding a client meant anything else
     Header(
         alias="Idempotency-Key",
         description="Id of the event where the body names none: sent again under the same key it counts once.",
@@ -107,16 +110,23 @@ async def track(engine: Engine, caller: Caller, body: EventBody, key: Idempotenc
     openapi_extra={
         "requestBody": {
             "required": True,
-            "description": f"1 to {MOST_EVENTS:,} events; `Content-Encoding: gzip` is understood.",
+            "description": (
+                f"1 to {MOST_EVENTS:,} events, and from a learner's own token no more than {MOST_SINGLE >> 10} KiB;"
+                " `Content-Encoding: gzip` is understood."
+            ),
             "content": {
                 "application/json": {
                     "schema": {
                         "type": "array",
                         "maxItems": MOST_EVENTS,
                         "items": {"$ref": "#/components/schemas/EventBody"},
-                    }
+                    },
+                    "example": [EXAMPLE],
                 },
-                NDJSON[0]: {"schema": {"type": "string", "description": "One event a line."}},
+                NDJSON[0]: {
+                    "schema": {"type": "string", "description": "One event a line."},
+                    "example": json.dumps(EXAMPLE),
+                },
             },
         }
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,18 @@ _DEEPEST = 6  # of an example: no model of ours is deeper, and one that holds it
 @router.get("/openapi.json", summary="The OpenAPI document", response_class=JSONResponse)
 async def openapi_document(request: Request) -> Response:
     """Return the description of this API for programs."""
-    return JSONResponse(request.app.openapi())
+    return Response(_document(request.app), media_type="application/json")
 
 
 @router.get("/docs", summary="The reference for people", response_class=HTMLResponse)
 async def reference(request: Request) -> Response:
     """Return the description of this API as one page, without scripts, and nothing of it from elsewhere."""
     return HTMLResponse(_page(request.app), headers={"Content-Security-Policy": _POLICY})
+
+
+@functools.lru_cache(maxsize=1)  # anybody may ask, so it must cost nothing
+def _document(app: Any) -> bytes:
+    return json.dumps(app.openapi(), separators=(",", ":")).encode()
 
 
 @functools.lru_cache(maxsize=1)

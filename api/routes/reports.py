@@ -106,7 +106,7 @@ class WeeklyReports(Wire):
 async def weekly_reports(
     engine: Engine,
     caller: Caller,
-    limit: Annotated[int, Query(ge=1, le=MOST_REPORTS)] = 10,
+    limit: Annotated[int, Query(ge=1, le=MOST_REPORTS, description="Reports of a page.")] = 10,
     cursor: Annotated[str | None, Query(pattern=_WEEK, description="As the page before gave it.")] = None,
 ) -> WeeklyReports:
     """Return how the last weeks went, newest first. A week's report is made on the Monday after, at six."""

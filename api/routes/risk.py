@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from actors.live import LearnerView
 from actors.register import UnknownLearnerError
@@ -31,6 +31,10 @@ Cursor = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 class Calculate(Wire):
     """Whose risk is asked for: one learner's, some learners', or that of a page of all."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"userId": "u-17"}, {"userIds": ["u-17", "u-18"]}, {"limit": 50}]}
+    )
 
     user_id: LearnerId | None = Field(None, description="One learner.", examples=["u-17"])
     user_ids: Annotated[list[LearnerId], Field(min_length=1, max_length=MOST_LEARNERS)] | None = Field(

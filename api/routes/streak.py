@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from actors.answers import Receipt
 from actors.live import LearnerView
@@ -27,6 +27,8 @@ _LOGIN = "daily_login"
 
 class Login(Wire):
     """A login."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"userId": "u-17", "timezone": "Europe/Berlin"}]})
 
     user_id: LearnerId = Field(examples=["u-17"])
     timezone: ShortText | None = Field(None, description="The learner's zone now; default: the profile's.")

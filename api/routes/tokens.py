@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from api.access import DEFAULT_SCOPES, Caller, Role, own
 from api.events import LearnerId
@@ -27,6 +27,8 @@ def _number(value: object) -> object:
 
 class TokenRequest(Wire):
     """Whom a token is for."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"userId": "u-17", "ttlSeconds": 900}]})
 
     user_id: LearnerId = Field(description="The learner, by your own id.", examples=["u-17"])
     ttl_seconds: Annotated[int, Field(ge=1, le=LONGEST_S), BeforeValidator(_number)] | None = Field(

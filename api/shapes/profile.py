@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AnyUrl, Field, StringConstraints, UrlConstraints, field_validator, model_validator
+from pydantic import AnyUrl, ConfigDict, Field, StringConstraints, UrlConstraints, field_validator, model_validator
 from pydantic.alias_generators import to_camel, to_snake
 
 from actors.live import LearnerView
@@ -15,9 +15,9 @@ from engine.notifications.catalogue import CHANNELS
 
 _KEPT = ("timezone", "locale", "quietHours", "displayName", "pictureUrl", "learningStyle")  # as PUT leaves them: gone
 _ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-_Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
-]
+# Nor what turns the order of letters round: a name must not show as another one.
+_NAME = "^[^\\x00-\\x1f\\x7f-\\x9f\u2028-\u202e\u2066-\u2069]+$"
+_Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=_NAME)]
 _Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 _HttpsUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["https"], host_required=True, max_length=2_048)]
 _Style = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
@@ -56,6 +56,20 @@ class Consents(Wire):
 
 class ProfileChanges(Wire):
     """Entries of a profile."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "displayName": "Ada",
+                    "timezone": "Europe/Berlin",
+                    "locale": "de-DE",
+                    "quietHours": {"from": "22:00", "to": "07:00"},
+                    "consents": {"email": False},
+                }
+            ]
+        }
+    )
 
     timezone: str | None = Field(
         None, max_length=64, description="IANA name; in force from now on.", examples=["Europe/Berlin"]

@@ -23,6 +23,12 @@ class MediaTypeError(XapiError):
     status: ClassVar[int] = 415
 
 
+class TooLargeError(XapiError):
+    """The batch holds more statements than are taken at once."""
+
+    status: ClassVar[int] = 413
+
+
 class ForbiddenStatementError(XapiError):
     """The statement is a good one, but asks for what nobody may do here, such as voiding another."""
 

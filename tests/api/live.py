@@ -78,15 +78,20 @@ class Live:
 
     def digest(self) -> str:
         """Return the digest over all records, as a replay forms it."""
-        rows: list[tuple[str, bytes]] = []
-        for lane in self.service.lanes:
-            count = len(lane.ask("columns", ["as_of"], 0)["as_of"])
-            whole = lane.ask("canonical", 0, np.arange(count))
-            size = len(whole) // max(count, 1)
-            for row, learner in enumerate(lane.ids(count)):
-                if learner is not None:
-                    rows.append((learner, whole[row * size : (row + 1) * size]))
-        return record.digest(content for _, content in sorted(rows))
+        return digest_of(self.service)
+
+
+def digest_of(service: Service) -> str:
+    """Return the digest over all records, as a replay forms it."""
+    rows: list[tuple[str, bytes]] = []
+    for lane in service.lanes:
+        count = len(lane.ask("columns", ["as_of"], 0)["as_of"])
+        whole = lane.ask("canonical", 0, np.arange(count))
+        size = len(whole) // max(count, 1)
+        for row, learner in enumerate(lane.ids(count)):
+            if learner is not None:
+                rows.append((learner, whole[row * size : (row + 1) * size]))
+    return record.digest(content for _, content in sorted(rows))
 
 
 @contextlib.contextmanager
