@@ -13,12 +13,19 @@ import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
 
+from actors.live import LiveLearners
+from api.access import ACCESS, Role, Rule
+from api.batches import MOST_EVENTS
+from api.bodies import MOST_SINGLE
 from api.cli.main import app
-from engine import policies, rules
+from api.problems import KINDS
+from api.settings import Settings
+from engine import outcomes, policies, rules
 from engine.arrival import VERDICTS
 from engine.record import new_records
 from engine.rules import Action
@@ -37,12 +44,13 @@ PACKAGES = ("engine", "actors", "simulation", "api", "scenarios")
 LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"`((?:engine|actors|simulation|api|scenarios|tests|docs|\.ci)/[\w./-]*)`")
-COMMAND = re.compile(r"(?:^|[`\s/])(engage (?:\w+)(?: [^`\n]*)?)(?:`|$)", re.MULTILINE)
+COMMAND = re.compile(r"(?:^|[`\s/(])(engage (?:\w+)(?: [^`\n]*)?)(?:`|$)", re.MULTILINE)
 MAKE = re.compile(r"(?:^    |`)make (\w+)", re.MULTILINE)
 STEP = re.compile(
     r"^New file `(?P<new>[^`]+)`:\n\n```\w+\n(?P<body>.*?)^```$"
     r"|^Append to `(?P<old>[^`]+)`:\n\n```\w+\n(?P<more>.*?)^```$"
     r"|^In (?P<files>`[^`]+`(?: and `[^`]+`)*), rename `(?P<from>[^`]+)` to\s`(?P<to>[^`]+)`"
+    r"|^In `(?P<within>[^`]+)`, below `(?P<line>[^`]+)`:\n\n```\w+\n(?P<put>.*?)^```$"
     r"|^```sh\n(?P<commands>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -94,18 +102,24 @@ def test_every_path_that_is_named_is_there(document: Path) -> None:
     assert [path for path in PATH.findall(text) if path not in made and not (ROOT / path).exists()] == []
 
 
+def known_commands(entry: Any, *path: str) -> dict[str, set[str]]:
+    """Return the options of a command, or of all commands of a group and of itself, by what is written for them."""
+    own = {" ".join(path): {option for p in entry.params for option in (*p.opts, *p.secondary_opts)} | {"--help"}}
+    parts = [known_commands(part, *path, word) for word, part in getattr(entry, "commands", {}).items()]
+    return {name: options for part in [own, *parts] for name, options in part.items() if name}
+
+
 def test_every_command_and_option_exists() -> None:
-    group = typer.main.get_command(app)
-    known = {command: {option for p in entry.params for option in (*p.opts, *p.secondary_opts)} | {"--help"}
-             for command, entry in group.commands.items()}  # fmt: skip
-    found = commands()
-    assert {words[0] for _, words in found} >= set(known), "a command that no document shows"
-    wrong = []
-    for file, (command, *words) in found:
+    known = known_commands(typer.main.get_command(app))
+    shown, wrong = set(), []
+    for file, words in commands():
+        command = max((name for name in known if words[: name.count(" ") + 1] == name.split()), key=len, default="")
         options = {word.partition("=")[0] for word in words if word.startswith("--")}
-        if command not in known or options - known[command]:
-            wrong.append(f"{file}: engage {' '.join([command, *words])}")
+        if not command or options - known[command]:
+            wrong.append(f"{file}: engage {' '.join(words)}")
+        shown.add(command)
     assert wrong == []
+    assert set(known) - shown == set(), "commands that no document shows"
 
 
 def test_every_make_target_exists() -> None:
@@ -166,6 +180,34 @@ def test_names_that_the_code_knows_are_explained() -> None:
     assert [word for word in (*SCHEMA, *verdicts, *plain, *Action.model_fields) if f"`{word}`" not in logged] == []
 
 
+def test_the_service_is_told_as_it_is() -> None:
+    """What the guide's own requests do not show; those are sent by `tests.api.test_guide`."""
+    guide, security = ((ROOT / f"docs/{page}.md").read_text("utf-8") for page in ("api", "security"))
+    pairs = zip(outcomes.KINDS[::2], outcomes.KINDS[1::2], strict=True)
+    assert [pair for pair in pairs if "| `{}` | `{}` |".format(*pair) not in guide] == []
+    told = {int(code): slug for code, slug in re.findall(r"^\| (\d{3}) \| `([\w-]+)` \|", guide, re.MULTILINE)}
+    assert told == {code: kind.slug for code, kind in KINDS.items() if code not in {406, 409}}  # no call answers so
+    messages = [name.removeprefix("resolve_") for name in vars(LiveLearners) if name.startswith("resolve_")]
+    assert [
+        kind for kind in messages if f"| `{kind}` |" not in (ROOT / "docs/architecture.md").read_text("utf-8")
+    ] == []
+    bounds = f"| {Settings.max_body_bytes >> 20} MiB, {MOST_EVENTS:,} events", f"| {MOST_SINGLE >> 10} KiB |"
+    assert [bound for bound in bounds if bound not in guide] == []
+    assert [row for row in map(access_row, ACCESS.items()) if row not in security] == []
+
+
+def access_row(entry: tuple[tuple[str, str], Rule]) -> str:
+    """Return what stands in the documents about who may make a call."""
+    (method, template), rule = entry
+    call = f"`{method} {template.replace(':path', '')}`"
+    if not rule.roles:
+        return call.partition(" ")[2]
+    may = {role: "yes" if role in rule.roles else "-" for role in Role}
+    if rule.own and Role.LEARNER in rule.roles:
+        may[Role.LEARNER] = "own data"
+    return f"| {call} | {' | '.join(may.values())} | {rule.scope or '-'} |"
+
+
 def test_every_example_of_an_addition_is_carried_out() -> None:
     adding = CONTRIBUTING.partition("## Adding things")[2]
     assert FENCE.findall(STEP.sub("", adding)) == []
@@ -181,6 +223,11 @@ def test_additions_work_as_contributing_describes_them(tmp_path: Path) -> None:
         elif step["old"]:
             with (tmp_path / step["old"]).open("a") as file:
                 file.write(step["more"])
+        elif step["within"]:
+            file = tmp_path / step["within"]
+            above, line, below = file.read_text("utf-8").partition(f"{step['line']}\n")
+            assert line, step["line"]
+            file.write_text(above + line + step["put"] + below)
         elif step["files"]:
             for path in re.findall(r"`([^`]+)`", step["files"]):
                 text = (tmp_path / path).read_text("utf-8")

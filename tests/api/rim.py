@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from actors.ports import FencedError, JournalError
 from actors.storage.audit import AuditLine
 from actors.storage.keys import ApiKey
-from api import keys
+from api import bodies, keys
 from api.access import ACCESS, INGEST, READ, SHARED, Caller, Role, Rule, Scope, own
 from api.app import EngageApi, create_app
 from api.clock import ManualClock
@@ -167,6 +167,7 @@ def make_scene(patch: pytest.MonkeyPatch, settings: Settings | None = None, **ri
     """Put an app together; its learner is called u-1."""
     for route, rule in PROBES.items():
         patch.setitem(ACCESS, route, rule)
+    patch.setattr(bodies, "BATCHES", bodies.BATCHES | {template for _, template in PROBES})
     store, audit = MemoryKeys(), list[AuditLine]()
     clock, steady = ManualClock(NOW_MS), ManualClock(5_000)
     tokens = Tokens([SECRET], clock)

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,9 +22,8 @@ from api import keys
 from api.access import DEFAULT_SCOPES, Role, Scope
 from api.clock import ManualClock
 from api.context import Context
-from api.protocol import bounded
 from api.rim import Rim
-from api.serving import open_app
+from api.serving import open_app, server_config
 from api.settings import Rate, Settings
 from engine import rules as engine_rules
 from engine.risk import model as risk_model
@@ -193,9 +192,7 @@ class _Thread(threading.Thread):
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         super().__init__(daemon=True)
-        self.server = uvicorn.Server(
-            uvicorn.Config(app, "127.0.0.1", 0, http=bounded(settings), log_config=None, access_log=False)
-        )
+        self.server = uvicorn.Server(server_config(app, replace(settings, port=0)))
 
     def run(self) -> None:
         self.server.run()

@@ -116,6 +116,18 @@ def test_a_learner_exports_own_data_alone(site: Site) -> None:
     assert site.ask("GET", "/learners/nobody/export").status_code == 404
 
 
+def test_a_learner_gets_one_export_at_a_time(site: Site) -> None:
+    live(site)
+    site.context.exporting.add("learner:ann")
+    answer = site.ask("GET", "/learners/ann/export", Role.LEARNER)
+    assert answer.status_code == 429 and answer.json()["item"] == "exports"
+    assert site.ask("GET", "/learners/bob/export", Role.LEARNER, learner="bob").status_code == 200
+    assert site.ask("GET", "/learners/ann/export").status_code == 200
+    site.context.exporting.clear()
+    assert site.ask("GET", "/learners/ann/export", Role.LEARNER).status_code == 200
+    assert not site.context.exporting
+
+
 def test_after_an_erasure_there_is_nothing_left_for_who_comes_back(site: Site) -> None:
     live(site)
     assert site.ask("DELETE", "/learners/ann", Role.ADMIN).status_code == 200
