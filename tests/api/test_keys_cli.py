@@ -10,7 +10,7 @@ from actors.storage.keys import KeyStore
 from api.access import Principal, Role, Scope
 from api.clock import ManualClock, wall_clock
 from api.keys import KeyRing
-from api.place import find_place
+from api.place import open_tables
 from engine.calendar import MS_PER_DAY
 from tests.api.engage import Ended, engage_here
 
@@ -24,7 +24,7 @@ def keys(data: Path, *commands: tuple[str, ...]) -> list[Ended]:
 def principal(data: Path, text: str, later_ms: int = 0) -> Principal | None:
     """Return whom the service would take the holder of a key for."""
     clock = ManualClock(wall_clock() + later_ms)
-    with find_place(data, None).database as database:
+    with open_tables(data, None) as database:
         return asyncio.run(KeyRing(KeyStore(database), clock, clock).check(text))
 
 
@@ -107,7 +107,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         assert (refused.code, refused.out) == (2, "")
         assert [word for word in words if word not in refused.err] == []
         assert "Traceback" not in refused.err
-    with find_place(tmp_path, None).database as database:
+    with open_tables(tmp_path, None) as database:
         assert KeyStore(database).all() == []
 
 

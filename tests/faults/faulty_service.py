@@ -57,6 +57,10 @@ class Kept:
     result: Any = None
     known: bool = False
 
+    def done(self) -> bool:
+        """Tell whether it was kept."""
+        return self.known
+
     def set_result(self, result: Any, /) -> None:
         self.result, self.known = result, True
 

@@ -82,7 +82,7 @@ def test_no_score_and_no_decision_sees_latent_state(tmp_path: Path) -> None:
         for sequence in range(1, 11):
             actor.apply(sequence, "day", PLAN.first_day + sequence - 1)
         pair.append(actor)
-    for world in pair[1]._worlds:
+    for world in pair[1].tenant._worlds:
         assert isinstance(world, SyntheticWorld)
         before = world.latent.copy()
         world.latent[:] = before[np.random.default_rng(3).permutation(len(before))]
@@ -94,7 +94,7 @@ def test_no_score_and_no_decision_sees_latent_state(tmp_path: Path) -> None:
         actor.apply(11, "close", today)
     for arm in (CONTROL, TREATED):
         assert pair[0].tenant.canonical(arm, everyone) == pair[1].tenant.canonical(arm, everyone)
-        assert np.isfinite(pair[0].records(arm)["risk"]).sum() > 50
+        assert np.isfinite(pair[0].tenant.records(arm)["risk"]).sum() > 50
         signals = [actor.tenant.loops[arm].signals()[1].tobytes() for actor in pair]
         assert signals[0] == signals[1]
     for actor in pair:
