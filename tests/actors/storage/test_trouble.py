@@ -21,6 +21,7 @@ from actors.storage.database import Database, open_database
 from actors.storage.journal import SqlJournal
 from engine.errors import InputError
 from tests.databases import Postgres, sqlite_url
+from tests.disks import small_disk
 from tests.journals import entry
 
 AT_ONCE_S = 2.0  # far below the time for which passing trouble is waited out
@@ -60,25 +61,6 @@ def fill(journal: SqlJournal) -> int:
 
 def whole(journal: SqlJournal, count: int) -> bool:
     return list(journal.read(0)) == [entry(sequence, BLOCK) for sequence in range(1, count + 1)]
-
-
-@contextlib.contextmanager
-def small_disk(megabytes: int) -> Iterator[Path]:
-    """Mount a disk of its own in memory, where that is allowed."""
-    place = Path("/tmp") / f"engage-disk-{os.getpid()}"  # noqa: S108  # a mount wants a fixed, short place
-    place.mkdir()
-    try:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"no right to mount a small disk here ({error})")
-        try:
-            yield place
-        finally:
-            subprocess.run(["umount", "--lazy", str(place)], check=True)
-    finally:
-        place.rmdir()
 
 
 def test_a_full_disk_under_sqlite() -> None:
