@@ -6,7 +6,6 @@ the outbox: whoever has to act on an outcome reads them in order and keeps a cur
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -80,15 +79,16 @@ class Receipt(NamedTuple):
     outcomes: list[Outcome]
 
 
-def receipts_told(answer: Answer, only: int | None = None) -> Iterator[Receipt]:
-    """Yield the receipts of an answer, or one of them."""
-    outcomes = answer.outcomes.tolist()
-    start = 0
-    for place, (_, awarded, xp, count, level, streak, freezes, verdict) in enumerate(answer.receipts.tolist()):
-        if only is None or place == only:
-            mine = [
-                Outcome(KINDS[kind], threshold, ordinal, amount)
-                for _, _, threshold, ordinal, amount, kind in outcomes[start : start + count]
-            ]
-            yield Receipt(VERDICTS[verdict], awarded, xp, level, streak, freezes, mine)
-        start += count
+def receipts_told(answer: Answer, places: NDArray[np.int64] | None = None) -> list[Receipt]:
+    """Return the receipts of an answer, or those at some places of it."""
+    rows, ends = answer.receipts, np.cumsum(answer.receipts["outcomes"], dtype=np.int64)
+    if places is not None:
+        rows, ends = rows[places], ends[places]
+    told = []
+    for end, (_, awarded, xp, count, level, streak, freezes, verdict) in zip(ends.tolist(), rows.tolist(), strict=True):
+        mine = [
+            Outcome(KINDS[kind], threshold, ordinal, amount)
+            for _, _, threshold, ordinal, amount, kind in answer.outcomes[end - count : end].tolist()
+        ]
+        told.append(Receipt(VERDICTS[verdict], awarded, xp, level, streak, freezes, mine))
+    return told

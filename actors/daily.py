@@ -1,7 +1,8 @@
-"""Daily scorings: each learner's signals and risk as they stood when the local day began.
+"""Daily scorings: each learner's signals and risk, once a local day, as early in it as the service could.
 
 Later training and audits need what was known then, which nothing can recover afterwards. So a daily scoring is a
-journalled message of its own, and its frame is the record of it.
+journalled message of its own, and its frame is the record of it. A learner who is active before it (the very first day;
+a night on which the service was down) is known by more than the day before: ``signals_day`` tells.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from actors.loop import Loop
 from actors.ports import Message
 from engine.signals import compute, names
+from engine.signals.moment import scored_days
 
 MOST_ROWS = 4_096
 """Learners of one message: about a megabyte."""
@@ -21,6 +23,7 @@ MOST_ROWS = 4_096
 _FIXED = [
     ("learner", "<u4"),  # row in its actor
     ("day", "<i4"),  # local day that began
+    ("signals_day", "<i4"),  # that the signals look back from the end of: the day before, or the day, if already active
     ("risk", "<f8"),
     ("confidence", "<f8"),
     ("standing", "|u1"),
@@ -38,6 +41,7 @@ def resolve(loop: Loop, rows: NDArray[np.int64], now_ms: int) -> Message:
     table = np.zeros(len(rows), dtype(signals))
     table["learner"] = rows
     table["day"] = loop.records["as_of"][rows]
+    table["signals_day"] = scored_days(loop.records, rows)
     for name in ("risk", "confidence", "standing"):
         table[name] = loop.records[name][rows]
     matrix = compute(loop.records, rows)

@@ -57,7 +57,7 @@ def _message(message: Message, row: int, learner_id: str) -> Message:
     elif message.kind == "erase" and body["row"] == row:
         body["learner"] = ""  # done
     elif message.kind == "profile" and body["row"] == row:
-        body = {"new": body["new"], "row": NO_ROW, "changes": {}, "now_ms": body["now_ms"]}
+        body |= {"row": NO_ROW, "changes": {}}
     elif message.kind == "daily":
         table = daily.table_of(message)
         frame = table[table["learner"] != row].tobytes()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
 import logging
 import threading
 import time
@@ -30,11 +31,10 @@ from engine.receipts import PLACE_BITS
 _log = logging.getLogger("engage.lane")
 
 MOST_WAITING = 5 * MOST_EVENTS
-"""Events that may gather for one actor: a quarter of a second of its work."""
+"""Events that may gather for one actor, other messages counted as many: a quarter of a second of its work."""
 _PAUSE_S = 0.02  # an idle lane looks at the clock, and for scores, this often
 _TROUBLE_S = 0.5
 _RESCORE_S = 0.1  # ... and a busy one for scores at least this often
-_CHECKPOINT_EVENTS = 200_000  # a recovery replays a million a second
 _DUPLICATE = VERDICTS.index("duplicate")
 
 
@@ -63,10 +63,11 @@ class Lane(threading.Thread):
     ) -> None:
         super().__init__(name=f"lane-{log}", daemon=True)
         self.log = log
-        self.waiting_events = 0
+        self.waiting_events = 0  # messages of other kinds counted as `Parcel.weight` has it
         self.waiting_scores = 0
         self.verdicts = dict.fromkeys(VERDICTS, 0)  # events so far by what became of them
         self.score_lag_ms = 0  # of the newest scores: from the oldest change they know of until they were there
+        self.troubled = False  # the newest message could not be journalled
         self._runtime, self._journal, self._clock = runtime, journal, clock
         self._feed, self._post, self._fatal = feed, post, fatal
         self._parcels: collections.deque[Parcel] = collections.deque()
@@ -77,7 +78,7 @@ class Lane(threading.Thread):
         self._minute = -1  # of the clock when it was last looked at
         self._scored_at = 0.0
         self._stirred = True  # somebody may wait for a score
-        self._unsaved_events = 0
+        self._told = 0  # number of the newest message that the feed was told of
         self._entry = functools.lru_cache(64)(journal.entry)
 
     # For callers, on any thread.
@@ -89,10 +90,10 @@ class Lane(threading.Thread):
             BusyError: too much is waiting, or the lane is ending.
         """
         with self._changed:
-            if self._ending or self.waiting_events + len(parcel.rows) > MOST_WAITING:
+            if self._ending or self.waiting_events + parcel.weight > MOST_WAITING:
                 got = "the service is ending" if self._ending else f"{self.waiting_events} events waiting"
-                raise BusyError("intake", got, f"room for {len(parcel.rows)} more", "Send it again in a second.")
-            self.waiting_events += len(parcel.rows)
+                raise BusyError("intake", got, f"room for {parcel.weight} more", "Send it again in a second.")
+            self.waiting_events += parcel.weight
             self._parcels.append(parcel)
             self._changed.notify()
 
@@ -125,6 +126,7 @@ class Lane(threading.Thread):
     def run(self) -> None:
         """Carry messages until the end."""
         try:
+            self._told = self._runtime.newest(self.log)
             while self._step():
                 pass
             self._runtime.checkpoint(self.log)
@@ -145,24 +147,21 @@ class Lane(threading.Thread):
             self._carry(parcels)
         if idle or time.monotonic() - self._scored_at > _RESCORE_S:
             self._glance()
-        if self._unsaved_events > _CHECKPOINT_EVENTS:
-            self._runtime.checkpoint(self.log, aside=True)
-            self._unsaved_events = 0
         return True
 
     def _next_parcels(self) -> list[Parcel]:
         """Take what may travel as one message: events of many callers, or one message of another kind."""
         taken: list[Parcel] = []
-        events = 0
+        weight = 0
         while self._parcels:
             first = self._parcels[0]
-            if taken and (first.method != "events" or events + len(first.rows) > MOST_EVENTS):
+            if taken and (first.method != "events" or weight + first.weight > MOST_EVENTS):
                 break
             taken.append(self._parcels.popleft())
-            events += len(first.rows)
+            weight += first.weight
             if first.method != "events":
                 break
-        self.waiting_events -= events
+        self.waiting_events -= weight
         return taken
 
     def _carry(self, parcels: list[Parcel]) -> None:
@@ -171,7 +170,6 @@ class Lane(threading.Thread):
             if first.method == "events":
                 rows = [row for parcel in parcels for row in parcel.rows]
                 answer = self._deliver("events", Intake.of(rows))
-                self._unsaved_events += len(rows)
                 receipts = self._receipts(answer)
                 for code, count in enumerate(np.bincount(answer.receipts["verdict"]).tolist()):
                     self.verdicts[VERDICTS[code]] += count
@@ -218,27 +216,49 @@ class Lane(threading.Thread):
     def _deliver(self, method: str, *args: Any) -> Answer:
         try:
             sequence, message = self._runtime.deliver(self.log, method, *args)
+            self.troubled = False
+        except JournalError:
+            self.troubled = True
+            raise
         finally:
             if method == "erase":  # also after an error: it may have been done
                 with self._naming:
                     self._ids = []  # a new list: whoever holds the old one keeps it
                 self._minute = -1
                 self._entry.cache_clear()
-        answer = Answer.of(message)
         self._stirred = True
-        if self._feed:
-            self._feed.tell(list(happenings(self.log, sequence, answer, self.id_of)))
+        answer = Answer.of(message)
+        self._tell(sequence, answer)
         return answer
+
+    def _tell(self, sequence: int, answer: Answer) -> None:
+        """Tell the feed what a message brought, after those before it whose answers were lost on their way."""
+        if self._feed:
+            try:
+                missed = self._journal.read(self._told) if sequence > self._told + 1 else iter(())
+                for entry in itertools.takewhile(lambda entry: entry.sequence < sequence, missed):
+                    self._feed.tell(list(happenings(self.log, entry.sequence, Answer.of(entry.answer), self.id_of)))
+                    self._told = entry.sequence
+            except JournalError as error:  # they come with the next message
+                _log.warning("lane %d: %s", self.log, error)
+                return
+            self._feed.tell(list(happenings(self.log, sequence, answer, self.id_of)))
+        self._told = sequence
 
     def _receipts(self, answer: Answer) -> list[Any]:
         """Return a `Receipt` for each event; one that came before gets its first."""
-        told = list(receipts_told(answer))
-        for place in (answer.receipts["verdict"] == _DUPLICATE).nonzero()[0].tolist():
-            first = int(answer.receipts["first"][place])
-            entry = self._entry(first >> PLACE_BITS)
-            if entry is not None:
-                before = receipts_told(Answer.of(entry.answer), first & ((1 << PLACE_BITS) - 1))
-                told[place] = next(before)._replace(verdict=VERDICTS[_DUPLICATE])
+        told = receipts_told(answer)
+        places = (answer.receipts["verdict"] == _DUPLICATE).nonzero()[0]
+        firsts = answer.receipts["first"][places]
+        entries, of_entry = np.unique(firsts >> PLACE_BITS, return_inverse=True)
+        for number, sequence in enumerate(entries.tolist()):  # a batch that is sent again comes from few
+            entry = self._entry(sequence)
+            if entry is None:
+                continue
+            mine = np.flatnonzero(of_entry == number)
+            before = receipts_told(Answer.of(entry.answer), firsts[mine] & ((1 << PLACE_BITS) - 1))
+            for place, receipt in zip(places[mine].tolist(), before, strict=True):
+                told[place] = receipt._replace(verdict=VERDICTS[_DUPLICATE])
         return told
 
     def _glance(self) -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from actors.cohort import Cohort
 from actors.erasure import without
 from actors.live import LiveLearners
@@ -38,6 +40,8 @@ _log = logging.getLogger("engage.learner")
 _REPLIES_KEPT = 256
 _WORK_PER_SAVE = 10
 _TOKEN = "token"  # noqa: S105  # key in a journalled body, nobody's secret
+_MARK = "mark"  # of a snapshot: the token of its message, which another history does not have under this number
+_FOR_EVER = 1 << 62  # a number no message reaches
 
 
 class MessageGapError(EngageError):
@@ -68,8 +72,8 @@ class ActorSpec:
         worlds: makes each arm's world; None = live or replayed, events come from outside.
         meter: counts each simulated day.
         log: file to which a line is written for each day applied; None = no log.
-        snapshot_s: seconds of work after which a snapshot is due; 0 = after every message. A large
-            actor works at least ten times as long as its last snapshot took.
+        snapshot_s: seconds after which a snapshot is due; 0 = after every message. A large actor works at least ten
+            times as long as its last snapshot took.
         journal: makes each message durable before it is answered, in the service; None = the sender keeps them.
         zone: IANA name of the zone of learners whose profile has none.
     """
@@ -132,6 +136,7 @@ class LearnerActor:
         live = self._journal is not None
         self.tenant: Any = LiveLearners(self._spec, self._scorer) if live else Cohort(self._spec, self._scorer)
         self._sequence = self._durable = self._saved = 0
+        self._token = ""  # of the newest journalled message
         self._replies: dict[int, Any] = {}
 
     def apply(self, sequence: int, method: str, *args: Any, answered: int = 0, token: str = "") -> Reply:
@@ -160,7 +165,10 @@ class LearnerActor:
             self._replies.pop(sequence - _REPLIES_KEPT, None)
         self._sequence = sequence
         if time.monotonic() >= self._snapshot_due:
-            self._snapshot(answered)
+            if self._journal is None:
+                self._snapshot(answered)
+            else:
+                self.checkpoint(aside=True)
         return Reply(value, self._durable)
 
     def ask(self, answered: int, method: str, *args: Any) -> Any:
@@ -196,25 +204,39 @@ class LearnerActor:
         """Save a snapshot, so that a recovery has less to replay; return the number of its message.
 
         Args:
-            aside: write it from a copy of the state, on a thread of its own, while messages go on.
+            aside: write it from a copy of the state, on a thread of its own, while messages go on; nothing is done
+                while one is being written.
         """
+        if aside and self._aside.is_alive():  # a slow disk holds nothing up
+            return self._saved
         self._aside.join()
         if self._ready and self._sequence > self._saved:
+            self._saved, state = self._sequence, self._marked_state()
             if aside:
-                self._saved, state = self._sequence, {name: array.copy() for name, array in self.tenant.state().items()}
+                state = {name: array.copy() for name, array in state.items()}
                 self._aside = threading.Thread(target=self._save, args=(self._sequence, state))
                 self._aside.start()
             else:
-                self._snapshot(self._sequence)
+                self._save(self._sequence, state)
         return self._saved
+
+    def _marked_state(self) -> State:
+        return {**self.tenant.state(), _MARK: np.frombuffer(self._token.encode(), np.uint8)}
 
     def _save(self, sequence: int, state: State) -> None:
         """Save a snapshot of what is journalled. Without it a recovery takes longer, and that is all."""
+        began = time.monotonic()
         try:
             self._store.save(sequence, state)
             self._store.prune(sequence)
         except OSError as error:
             _log.warning("learner actor %d: no snapshot of message %d: %s", self._spec.number, sequence, error)
+        self._plan_next(began)
+
+    def _plan_next(self, began: float) -> None:
+        """Let the next snapshot be due a while after one that began then and ends now."""
+        ended, pause_s = time.monotonic(), self._spec.snapshot_s
+        self._snapshot_due = ended + (max(pause_s, _WORK_PER_SAVE * (ended - began)) if pause_s else 0.0)
 
     def process_id(self) -> int:
         """Return the id of the operating-system process it lives in."""
@@ -241,20 +263,23 @@ class LearnerActor:
         try:
             answer = self.tenant.fold(sequence, message)
             journal.append(Entry(sequence, message, answer))
+            self._token = token
             if message.kind == "erase":
-                self._erase_from(journal, sequence, message)
+                self._erase_from(journal, sequence, [message])
         except BaseException as error:
             self._ready = False  # the memory is ahead of the journal
             self._fenced = isinstance(error, FencedError)
             raise
         return answer
 
-    def _erase_from(self, journal: Journal, sequence: int, message: Message) -> None:
-        """Take what an erasure leaves in the journal and the snapshots out of them; doing it again does no harm."""
+    def _erase_from(self, journal: Journal, sequence: int, erasures: list[Message]) -> None:
+        """Take what erasures leave in the journal and the snapshots out of them; doing it again does no harm."""
         self._aside.join()  # else it could come after what is forgotten here
         self._store.forget(0)  # first: the journal's mark that the erasure is done is made with its rewriting
-        journal.rewrite(without(message.body["row"], message.body["learner"]))
-        self._save(sequence, self.tenant.state())
+        for message in erasures:
+            if message.body["learner"]:  # else it is done, and only snapshots were left, such as another machine's
+                journal.rewrite(without(message.body["row"], message.body["learner"]))
+        self._save(sequence, self._marked_state())
         self._saved = sequence
 
     def _replayed(self, journal: Journal) -> int:
@@ -263,37 +288,40 @@ class LearnerActor:
             raise FencedError(f"learner actor {self._spec.number}", "another holder of its log", "", "This one stops.")
         self._ready = False
         self._aside.join()
-        newest = journal.take()
+        journal.take()
         self._move_in()
-        self._store.forget(newest)  # of another history, where a database was restored from a copy
-        self._load(newest + 1)
-        unfinished = []
+        self._load(_FOR_EVER)
+        erasures = []
         for entry in journal.read(self._sequence):
             self.tenant.fold(entry.sequence, entry.message)
-            self._sequence = entry.sequence
-            if entry.message.kind == "erase" and entry.message.body["learner"]:
-                unfinished.append(entry)
-        for entry in unfinished:
-            self._erase_from(journal, self._sequence, entry.message)
+            self._sequence, self._token = entry.sequence, entry.message.body[_TOKEN]
+            if entry.message.kind == "erase":
+                erasures.append(entry.message)
+        if erasures:
+            self._erase_from(journal, self._sequence, erasures)
         self._durable = self._sequence
         self._ready = True
         gc.freeze()  # what is alive now stays: a full collection that walked it would stop the actor for long
         return self._sequence
 
     def _load(self, before: int) -> None:
-        found = self._store.load(before)
-        if found is not None:
-            self._sequence, state = found
-            self._saved = self._sequence
-            self.tenant.restore(state)
+        while (found := self._store.load(before)) is not None:
+            sequence, state = found
+            if self._journal is None or self._is_of(self._journal, sequence, state):
+                self._sequence = self._saved = sequence
+                self.tenant.restore(state)
+                return
+            self._store.forget(sequence - 1)  # the database was restored from a copy, and has gone on from there
+
+    def _is_of(self, journal: Journal, sequence: int, state: State) -> bool:
+        """Tell whether a snapshot is of the journal's own history."""
+        entry = journal.entry(sequence)
+        self._token = state[_MARK].tobytes().decode() if _MARK in state else ""
+        return entry is not None and entry.message.body[_TOKEN] == self._token
 
     def _snapshot(self, answered: int) -> None:
+        """Save a snapshot of messages that their sender keeps until one holds them."""
         began = time.monotonic()
-        self._saved = self._sequence
-        if self._journal is None:
-            self._store.save(self._sequence, self.tenant.state())
-            self._durable = self._store.prune(answered)
-        else:
-            self._save(self._sequence, self.tenant.state())
-        ended, pause_s = time.monotonic(), self._spec.snapshot_s
-        self._snapshot_due = ended + (max(pause_s, _WORK_PER_SAVE * (ended - began)) if pause_s else 0.0)
+        self._store.save(self._sequence, self.tenant.state())
+        self._durable = self._store.prune(answered)
+        self._plan_next(began)

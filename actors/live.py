@@ -42,6 +42,14 @@ class LearnerView(NamedTuple):
     triggers: int  # bits of engine.notifications.catalogue.TRIGGERS
 
 
+class Erasure(NamedTuple):
+    """One erasure, as the actor remembers it."""
+
+    sequence: int  # of the entry that erased
+    row: int  # that the learner had
+    now_ms: int
+
+
 class LiveLearners:
     """The learners of one actor in the service.
 
@@ -59,8 +67,9 @@ class LiveLearners:
         self._source = np.zeros(0, np.int32)  # where a learner's events are from: place of the history, LIVE, NOTHING
         self._scored_day = np.zeros(0, np.int32)  # of each learner's newest daily scoring
         self._reminded_day = np.zeros(0, np.int32)
+        self._erased: dict[str, list[Erasure]] = {}  # by hash of the learner
 
-    # Resolving: what a message means at this moment. Nothing changes here.
+    # Resolving: what a message means at this moment. No learner changes here.
 
     def resolve(self, method: str, *args: Any) -> Message:
         """Return a message in the form in which it is journalled and folded.
@@ -117,11 +126,13 @@ class LiveLearners:
 
     def resolve_remind(self, now_ms: int) -> Message:
         """Warn learners in whose evening a streak is about to be lost."""
-        return reminders.resolve(self.loop, self.register, self._due_reminders(now_ms), now_ms)
+        rows = self._due_reminders(now_ms)[: reminders.MOST_ROWS]
+        return reminders.resolve(self.loop, rows, now_ms)
 
-    def resolve_erase(self, learner_id: str, now_ms: int) -> Message:
-        """Erase a learner."""
-        return Message("erase", {"row": self.register.row(learner_id), "learner": learner_id, "now_ms": now_ms})
+    def resolve_erase(self, learner_id: str, learner_hash: str, now_ms: int) -> Message:
+        """Erase a learner, of whom a hash remains, by which the erasure can be proved."""
+        row = self.register.row(learner_id)
+        return Message("erase", {"row": row, "learner": learner_id, "hash": learner_hash, "now_ms": now_ms})
 
     # Folding: how a journalled message changes the learners, now and in every replay.
 
@@ -174,8 +185,9 @@ class LiveLearners:
         self._reminded_day[rows] = days
         return Answer(sends=sends)
 
-    def _erase(self, _sequence: int, message: Message) -> Answer:
+    def _erase(self, sequence: int, message: Message) -> Answer:
         row = message.body["row"]
+        self._erased.setdefault(message.body["hash"], []).append(Erasure(sequence, row, message.body["now_ms"]))
         self.register.remove(row)
         self.loop.forget(row)
         self._rescoring.forget(row)
@@ -216,8 +228,7 @@ class LiveLearners:
 
     def _due_reminders(self, now_ms: int) -> NDArray[np.int64]:
         today, minute = self.register.now(now_ms)
-        due = reminders.due(self.loop, today, minute)
-        return due[self._reminded_day[due] < today[due]]
+        return reminders.due(self.loop, self.register, today, minute, self._reminded_day)
 
     def unfit(self, source: str, learner_ids: list[str]) -> str | None:
         """Return the first of these learners who has events from elsewhere than this history; None = nobody has."""
@@ -231,6 +242,10 @@ class LiveLearners:
     def parts_of(self, source: str) -> int:
         """Return how many parts of a history are in."""
         return self._parts.get(source, 0)
+
+    def erasures(self, learner_hash: str) -> list[Erasure]:
+        """Return the erasures of a learner, oldest first."""
+        return self._erased.get(learner_hash, [])
 
     def rescore(self) -> tuple[list[RiskChange], int]:
         """Take scores that have come, ask for those that are due; return what changed, and how many still wait."""
@@ -278,8 +293,9 @@ class LiveLearners:
     def state(self) -> State:
         """Return all state as named arrays."""
         mine = {"source": self._source, "scored_day": self._scored_day, "reminded_day": self._reminded_day}
-        parts = np.frombuffer(json.dumps(self._parts).encode(), np.uint8)
-        return {**mine, "parts": parts, **self.register.state(), **self.loop.state()}
+        told = {"parts": self._parts, "erased": self._erased}
+        texts = {name: np.frombuffer(json.dumps(value).encode(), np.uint8) for name, value in told.items()}
+        return {**mine, **texts, **self.register.state(), **self.loop.state()}
 
     def restore(self, state: State) -> None:
         """Take the state back into new learners; all are due for a score."""
@@ -288,4 +304,6 @@ class LiveLearners:
         self._source, self._scored_day = state["source"].copy(), state["scored_day"].copy()
         self._reminded_day = state["reminded_day"].copy()
         self._parts = json.loads(state["parts"].tobytes())
+        erased = json.loads(state["erased"].tobytes())
+        self._erased = {name: [Erasure(*each) for each in rows] for name, rows in erased.items()}
         self._rescoring.touch(np.arange(len(self.register)), 0)

@@ -26,6 +26,9 @@ class Promise(Protocol):
         """Break it."""
 
 
+_ALONE = 64  # events that take as long as a message that travels alone
+
+
 class Parcel(NamedTuple):
     """What one caller wants of the actor: events, or another kind of message."""
 
@@ -33,6 +36,11 @@ class Parcel(NamedTuple):
     rows: Sequence[EventIn]
     method: str = "events"
     args: tuple[Any, ...] = ()
+
+    @property
+    def weight(self) -> int:
+        """What it asks of the actor, in events."""
+        return len(self.rows) if self.method == "events" else _ALONE
 
 
 Post = Callable[[Callable[[], None]], None]

@@ -176,7 +176,10 @@ class FencedError(EngageError):
 
 
 class JournalError(EngageError):
-    """The journal cannot be written or read at present (no room, no connection); nothing was half-done."""
+    """The journal cannot be written or read at present: no room, no connection.
+
+    What was to be written is whole or not there; which of the two, the journal tells when it can be read again.
+    """
 
 
 class CorruptJournalError(EngageError):
@@ -189,10 +192,14 @@ class Journal(Protocol):
     def take(self) -> int:
         """Take the log over, fencing every older holder.
 
+        The first taking claims the log for this journal and the copies that are made of it afterwards; theirs succeed
+        until somebody else has claimed it.
+
         Returns:
             number of the newest entry, 0 = none.
 
         Raises:
+            FencedError: another holder has claimed it since.
             JournalError: it cannot be reached.
         """
         ...

@@ -22,6 +22,7 @@ Profile = dict[str, Any]
 """What a learner or the platform has set: names as the API spells them."""
 
 _DEFAULT = 0  # code of the service's own zone
+_MOST_ZONES = 64  # that are remembered of a learner: whoever moves more often within a month is no traveller
 _ZONES = "zones"  # key of a profile: [[from UTC ms, zone name], ...], in order
 _CONSENTS = "consents"  # key of a profile: whether each channel may be used
 
@@ -92,7 +93,7 @@ class Register:
         profile = self.profiles.setdefault(row, {})
         zone = changes.get("timezone", profile.get("timezone"))
         if zone != profile.get("timezone"):
-            profile.setdefault(_ZONES, []).append([now_ms, zone or ""])
+            profile[_ZONES] = [*profile.get(_ZONES, ()), [now_ms, zone or ""]][-_MOST_ZONES:]
         if changes.get(_CONSENTS):  # merged here, so that of two changes at once neither undoes the other
             changes = {**changes, _CONSENTS: {**profile.get(_CONSENTS, {}), **changes[_CONSENTS]}}
         profile.update(changes)

@@ -11,35 +11,46 @@ from actors.loop import Loop
 from actors.ports import Message
 from actors.register import Profile, Register
 from actors.simulated_day import EVENING_MINUTE
-from engine import bitmaps
 from engine.notifications import catalogue as notifications
 from engine.notifications.catalogue import CHANNELS
+from engine.signals.moment import scored_days
 
 TYPE = "streak_warning"
+MOST_ROWS = 4_096
+"""Learners of one message."""
 
 
-def due(loop: Loop, today: NDArray[np.int32], minute: NDArray[np.int16]) -> NDArray[np.int64]:
-    """Return who has a streak, has not been active today, and whose evening has come."""
+def due(
+    loop: Loop,
+    register: Register,
+    today: NDArray[np.int32],
+    minute: NDArray[np.int16],
+    reminded_day: NDArray[np.int32],
+) -> NDArray[np.int64]:
+    """Return who has a streak, has not been active today, and in whose evening this has not been looked at.
+
+    Quiet hours are waited for; where they last until midnight, there is no reminder that day.
+    """
     records = loop.records
-    open_ = (minute >= EVENING_MINUTE) & (records["as_of"] == today) & (records["view"]["streak"] > 0)
-    rows = np.flatnonzero(open_).tolist()
-    return np.array(
-        [row for row in rows if not bitmaps.has_day(records["active_bits"][row], int(today[row]))], np.int64
-    )
+    evening = (minute >= EVENING_MINUTE) & (records["as_of"] == today) & (reminded_day < today)
+    rows = np.flatnonzero(evening & (records["view"]["streak"] > 0))
+    rows = rows[scored_days(records, rows) < today[rows]]
+    waiting = [quiet(register.profiles.get(row, {}), int(minute[row])) for row in rows.tolist()]
+    chosen: NDArray[np.int64] = rows[~np.array(waiting, bool)]
+    return chosen
 
 
-def resolve(loop: Loop, register: Register, rows: NDArray[np.int64], now_ms: int) -> Message:
+def resolve(loop: Loop, rows: NDArray[np.int64], now_ms: int) -> Message:
     """Return the reminders of those who may be sent one; the others are done for the day, too."""
     catalogue = notifications.catalogue()
     bit = 1 << catalogue.code(TYPE)
     days = loop.records["as_of"][rows]
     by_standing = catalogue.channel_bits(loop.rules)
-    _, minutes = register.now(now_ms)
     sends = []
     for row, day in zip(rows.tolist(), days.tolist(), strict=True):
         allowed = int(loop.eligible(day, np.array([row]))[0]) & bit
         bits = int(by_standing[loop.records["standing"][row]]) & int(loop.records["consent"][row])
-        if allowed and bits and not quiet(register.profiles.get(row, {}), int(minutes[row])):
+        if allowed and bits:
             sends.append([row, day, bits])
     body = {"now_ms": now_ms, "sends": sends, "rows": rows.tolist(), "days": days.tolist()}
     return Message("remind", body)

@@ -16,18 +16,16 @@ from actors.erasure import without
 from actors.feed import Feed, Happening, happenings
 from actors.intake import EventIn
 from actors.lane import Lane
-from actors.live import LearnerView
+from actors.live import Erasure, LearnerView
 from actors.parcels import Parcel, Post, Promise
 from actors.ports import Entry, Journal
-from actors.register import Profile
+from actors.register import Profile, UnknownLearnerError
 from actors.runtime import Runtime
 
 
-class Erased(NamedTuple):
+class Traces(NamedTuple):
     """What an erasure left."""
 
-    log: int
-    sequence: int  # of the entry that erased
     entries_checked: int  # of the learner's journal, all of them
     entries_left: int  # that still say anything about the learner; 0, or something is wrong
 
@@ -118,25 +116,41 @@ class Service:
         day: int = self.lane(learner_id).ask("today", learner_id, self.clock())
         return day
 
-    def erase(self, learner_id: str) -> Erased:
-        """Erase a learner everywhere, wait for it, and look through the whole journal whether anything is left.
+    def erase(self, learner_id: str, learner_hash: str) -> Erasure:
+        """Erase a learner everywhere, and wait for it; return the newest erasure of that id.
+
+        Whoever is not there, but was erased before, has been erased: the answer to an erasure may have been lost.
+
+        Args:
+            learner_id: of the learner.
+            learner_hash: of the id; it remains.
 
         Raises:
-            UnknownLearnerError: nobody has that id.
+            UnknownLearnerError: nobody has that id, and nobody had.
         """
-        lane = self.lane(learner_id)
-        row = int(self.learner(learner_id).record["learner"][0])
         promise: concurrent.futures.Future[list[Answer]] = concurrent.futures.Future()
-        self.order(promise, learner_id, "erase", learner_id, self.clock())
-        promise.result()
-        trace = without(row, learner_id)
-        sequence = checked = left = 0
-        for entry in self._journal_of(lane.log).read(0):
-            checked += 1
-            left += trace(entry) is not None
-            if entry.message.kind == "erase" and entry.message.body["row"] == row:
-                sequence = entry.sequence
-        return Erased(lane.log, sequence, checked, left)
+        self.order(promise, learner_id, "erase", learner_id, learner_hash, self.clock())
+        try:
+            promise.result()
+        except UnknownLearnerError:
+            if not self._erasures(learner_id, learner_hash):
+                raise
+        return self._erasures(learner_id, learner_hash)[-1]
+
+    def _erasures(self, learner_id: str, learner_hash: str) -> list[Erasure]:
+        found: list[Erasure] = self.lane(learner_id).ask("erasures", learner_hash)
+        return found
+
+    def traces(self, learner_id: str, erasure: Erasure) -> Traces:
+        """Look through the whole journal whether anything is left of an erased learner."""
+        trace = without(erasure.row, learner_id)
+        left = [trace(entry) is not None for entry in self._journal_of(self.lane(learner_id).log).read(0)]
+        return Traces(len(left), sum(left))
+
+    @property
+    def troubled(self) -> bool:
+        """Whether some lane's newest message could not be journalled."""
+        return any(lane.troubled for lane in self.lanes)
 
     def settle(self) -> None:
         """Wait until nothing is due by the clock and every risk is fresh."""

@@ -204,8 +204,9 @@ def _differs(batch: NDArray[Any], local: calendar.LocalTime) -> NDArray[np.bool_
 
 def _signals_schema(source: Source) -> list[tuple[str, Any]]:
     number = pa.float64()
-    fixed = [("learner_id", pa.string()), ("day", pa.date32()), ("risk", number), ("confidence", number)]
-    return [*fixed, ("standing", pa.string()), *((name, number) for name in source.signals)]
+    days = [("day", pa.date32()), ("signals_day", pa.date32())]
+    fixed = [("learner_id", pa.string()), *days, ("risk", number), ("confidence", number), ("standing", pa.string())]
+    return [*fixed, *((name, number) for name in source.signals)]
 
 
 def _signals(entry: Entry, register: Register, source: Source) -> Columns | None:
@@ -220,6 +221,7 @@ def _signals(entry: Entry, register: Register, source: Source) -> Columns | None
     return {
         "learner_id": learners,
         "day": table["day"],
+        "signals_day": table["signals_day"],
         "risk": table["risk"],
         "confidence": table["confidence"],
         "standing": [names[code] for code in table["standing"].tolist()],

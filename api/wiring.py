@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from engine.risk.model import RiskModel
 from engine.rules import Rules
 
 RuntimeName = Literal["ray", "local"]
+_SNAPSHOT_S = 30.0  # a recovery replays what came since: a second's work, or three
 
 
 def cores() -> int:
@@ -111,18 +111,13 @@ def open_service(
         post: runs what keeps promises; default: at once.
         fatal: called if the service cannot go on.
     """
+    arms = (Arm("live", policy),)
+    journals = [SqlJournal(database_url, log) for log in range(actors)]
+    for journal in journals:
+        journal.take()  # here, so that actors that are started again are known to be of this service
     specs = [
-        ActorSpec(
-            log,
-            0,
-            0,
-            rules,
-            (Arm("live", policy),),
-            journal=SqlJournal(database_url, log),
-            zone=zone,
-            snapshot_s=math.inf,
-        )
-        for log in range(actors)
+        ActorSpec(log, 0, 0, rules, arms, journal=journal, zone=zone, snapshot_s=_SNAPSHOT_S)
+        for log, journal in enumerate(journals)
     ]
     with open_runtime(name, specs, model, snapshots, fatal=fatal) as runtime:
         extra = {} if post is None else {"post": post}

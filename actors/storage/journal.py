@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,7 +48,8 @@ Whoever takes the log writes its row, so the two wait for each other: SQLite by 
 _STANDING = select(JOURNAL.c.epoch, JOURNAL.c.checksum).where(JOURNAL.c.log == _log, JOURNAL.c.sequence == _sequence)
 _EPOCH = select(LOGS.c.epoch).where(LOGS.c.log == _log)
 _NEWEST = select(func.coalesce(func.max(JOURNAL.c.sequence), 0)).where(JOURNAL.c.log == _log)
-_RAISE = update(LOGS).where(LOGS.c.log == _log).values(epoch=LOGS.c.epoch + 1)
+_CLAIM = update(LOGS).where(LOGS.c.log == _log).values(epoch=LOGS.c.epoch + 1, holder=bindparam("me"))
+_RETAKE = _CLAIM.where(LOGS.c.holder == bindparam("me"))
 _PAGE = (
     select(JOURNAL)
     .where(JOURNAL.c.log == _log, JOURNAL.c.sequence > bindparam("after", type_=BigInteger))
@@ -62,15 +64,16 @@ class SqlJournal:
     """The log of one actor in a database: `actors.ports.Journal`.
 
     It opens connections of its own at first use, serves one thread at a time, and closes itself when nobody holds it
-    any more. It pickles as its URL and log; what arrives has not taken the log.
+    any more. It pickles as its URL, log and holder; what arrives has not taken the log.
 
     Args:
         database_url: as `actors.storage.database.open_database` takes it; the database has been migrated.
         log: number of the log.
+        holder: in whose name it takes the log; "" = a new one's, with the first taking.
     """
 
-    def __init__(self, database_url: str, log: int) -> None:
-        self._url, self._number = database_url, log
+    def __init__(self, database_url: str, log: int, holder: str = "") -> None:
+        self._url, self._number, self._holder = database_url, log, holder
         self._database = open_database(database_url)
         self._kept = KeptConnection(self._database)
         self._epoch = 0  # no log has it
@@ -79,8 +82,8 @@ class SqlJournal:
     def __repr__(self) -> str:
         return f"SqlJournal({self._database.name}, {self._number})"
 
-    def __reduce__(self) -> tuple[type[SqlJournal], tuple[str, int]]:
-        return SqlJournal, (self._url, self._number)
+    def __reduce__(self) -> tuple[type[SqlJournal], tuple[str, int, str]]:
+        return SqlJournal, (self._url, self._number, self._holder)
 
     def close(self) -> None:
         """Close its connections now; a later use opens new ones."""
@@ -88,15 +91,19 @@ class SqlJournal:
 
     def take(self) -> int:
         """Take the log over, fencing every older holder; return the number of the newest entry, 0 = none."""
+        me = self._holder or uuid.uuid4().hex
 
         def work() -> tuple[int, int]:
             with self._database.engine.begin() as connection:
-                if not connection.execute(_RAISE, self._key()).rowcount:
-                    connection.execute(insert(LOGS), {"log": self._number, "epoch": 1})
+                if not connection.execute(_RETAKE if self._holder else _CLAIM, {**self._key(), "me": me}).rowcount:
+                    if self._holder:
+                        raise self._fenced()
+                    connection.execute(insert(LOGS), {"log": self._number, "epoch": 1, "holder": me})
                 epoch = connection.execute(_EPOCH, self._key()).scalar_one()
                 return epoch, connection.execute(_NEWEST, self._key()).scalar_one()
 
         self._epoch, newest = persist(work, self._database.name)
+        self._holder = me
         return newest
 
     def append(self, entry: Entry) -> None:

@@ -27,8 +27,10 @@ LOGS = Table(
     METADATA,
     Column("log", Integer, primary_key=True, autoincrement=False),
     _required("epoch", BigInteger),
+    _required("holder", Text),
 )
-"""One row a log. Its epoch is raised by everyone who takes the log; only the last of them may append."""
+"""One row a log. Its epoch is raised whenever it is taken, and only who took it last may append; the holder tells the
+service that claimed it last, and only its processes may take it."""
 
 JOURNAL = Table(
     "journal",

@@ -17,6 +17,11 @@ _DAMAGE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZip
 """What reading a damaged file may end with; `RuntimeError` where a damaged flag says "encrypted" or "patched"."""
 
 
+def _private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read: a snapshot holds every learner."""
+    return os.open(path, flags, 0o600)
+
+
 class SnapshotFiles:
     """Keeps one actor's snapshots in a directory of their own.
 
@@ -30,16 +35,20 @@ class SnapshotFiles:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
+        self._drop_drafts()
 
     def save(self, sequence: int, state: State) -> None:
         """Keep a snapshot durably."""
         final = self._directory / f"{sequence:012d}.npz"
         draft = final.with_suffix(".draft")
-        with draft.open("wb") as file:
-            np.savez(file, allow_pickle=False, **state, **{_NAMES: np.array(sorted(state))})
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(final)
+        try:
+            with open(draft, "wb", opener=_private) as file:
+                np.savez(file, allow_pickle=False, **state, **{_NAMES: np.array(sorted(state))})
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(final)
+        finally:
+            draft.unlink(missing_ok=True)  # on a full disk it would take the room that is needed
 
     def prune(self, answered: int) -> int:
         """Drop what no recovery can need: all but the newest generations up to the last answered message.
@@ -53,7 +62,8 @@ class SnapshotFiles:
         return int(settled[_GENERATIONS - 1].stem) if len(settled) >= _GENERATIONS else 0
 
     def forget(self, after: int) -> None:
-        """Drop every snapshot of a message after this one."""
+        """Drop every snapshot of a message after this one, and what was left half-written."""
+        self._drop_drafts()
         for file in self._newest_first():
             if int(file.stem) > after:
                 file.unlink()
@@ -71,6 +81,10 @@ class SnapshotFiles:
             except _DAMAGE:
                 continue  # torn or damaged: the generation before is older, but whole
         return None
+
+    def _drop_drafts(self) -> None:
+        for draft in self._directory.glob("*.draft"):
+            draft.unlink(missing_ok=True)
 
     def _newest_first(self) -> list[Path]:
         return sorted(self._directory.glob("*.npz"), reverse=True)

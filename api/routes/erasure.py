@@ -10,7 +10,7 @@ from pydantic import Field
 
 from actors.storage.erasures import Erasure, ErasureStore
 from api.access import Caller, own
-from api.context import Engine
+from api.context import Context, Engine
 from api.problems import responses
 from api.routes.profiles import Learner
 from api.wire import Wire
@@ -47,14 +47,23 @@ def _hash(engine: Engine, learner_id: str) -> str:
 async def erase(engine: Engine, caller: Caller, learner_id: Learner) -> ErasureProof:
     """Erase all that is held: record, profile, journalled events, outcomes, daily signals, snapshots.
 
-    The same id may come back later, as somebody new.
+    The same id may come back later, as somebody new. Sent again, it answers with the same proof.
     """
     own(caller, learner_id)
-    erased = await asyncio.to_thread(engine.service.erase, learner_id)
-    body = {"entries_checked": erased.entries_checked, "entries_left": erased.entries_left}
-    erasure = Erasure(erased.log, erased.sequence, _hash(engine, learner_id), engine.clock(), body)
-    await asyncio.to_thread(ErasureStore(engine.database).add, erasure)
-    return _proof(erasure)
+    return _proof(await asyncio.to_thread(_erase, engine, learner_id))
+
+
+def _erase(engine: Context, learner_id: str) -> Erasure:
+    """Erase a learner and keep the proof; sent again after an answer was lost, this finds the erasure and its proof."""
+    learner_hash, log = _hash(engine, learner_id), engine.service.lane(learner_id).log
+    done = engine.service.erase(learner_id, learner_hash)
+    store = ErasureStore(engine.database)
+    for proof in store.find(learner_hash):
+        if (proof.log, proof.sequence) == (log, done.sequence):
+            return proof
+    proof = Erasure(log, done.sequence, learner_hash, done.now_ms, engine.service.traces(learner_id, done)._asdict())
+    store.add(proof)
+    return proof
 
 
 @router.get("/erasures/{userId:path}", summary="Proofs of a learner's erasures", responses=responses())

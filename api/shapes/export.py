@@ -92,11 +92,12 @@ class Lines:
         return self._happenings.outcome(self._user_id, facts["kind"], facts)
 
     def _daily(self, facts: dict[str, Any]) -> dict[str, Any]:
-        known = ("at_ms", "day", "risk", "confidence", "standing")
+        known = ("at_ms", "day", "signals_day", "risk", "confidence", "standing")
         signals = {name: value for name, value in facts.items() if name not in known}
         return {
             "at": _instant(facts["at_ms"]),
             "localDate": _date(facts["day"]),
+            "signalsDate": _date(facts["signals_day"]),
             "dropOffRisk": _plain(facts["risk"]),
             "confidence": _plain(facts["confidence"]),
             "band": self._standings[facts["standing"]],

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine import bitmaps, decay
 from engine.compiled import compiled
-from engine.record import OPEN_DAYS
+from engine.record import OPEN_DAYS, Records
 from engine.rules import MAX_KINDS
 
 
@@ -34,11 +37,29 @@ class Now(NamedTuple):
 
 
 @compiled
+def scored_day(r: Any) -> int:
+    """Return the local day at whose end a record is scored."""
+    day = int(r["as_of"])
+    return day if bitmaps.has_day(r["active_bits"], day) else day - 1
+
+
+@compiled
+def _scored_days(records: Any, rows: Any, out: Any) -> None:
+    for place in range(len(rows)):
+        out[place] = scored_day(records[rows[place]])
+
+
+def scored_days(records: Records, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the local day at whose end each of some records is scored."""
+    out = np.empty(len(rows), np.int64)
+    _scored_days(records, rows, out)
+    return out
+
+
+@compiled
 def moment(r: Any) -> Now:
     """Return the moment at which a record is scored; the learner has had an active day."""
-    day = int(r["as_of"])
-    if not bitmaps.has_day(r["active_bits"], day):
-        day -= 1
+    day = scored_day(r)
     active = bitmaps.window(r["active_bits"], day)
     short = middle = long = 0.0
     for back in range(day - int(r["as_of"]) + OPEN_DAYS):

@@ -42,11 +42,11 @@ def test_to_resolve_changes_nothing(bits: int) -> None:
     before = snapshot(home)
     new = Intake.of([event("new", now_ms, 1, zone="Asia/Tokyo"), event("ann", now_ms, 2)])
     calls: list[tuple[Any, ...]] = [("events", new), ("import", "school", 0, Intake.of([event("dan", now_ms, 3)]))]
-    calls += [("profile", "eve", {"timezone": "Asia/Tokyo"}, now_ms), ("erase", "ann", now_ms)]
+    calls += [("profile", "eve", {"timezone": "Asia/Tokyo"}, now_ms), ("erase", "ann", "hash", now_ms)]
     for call in [*calls, ("close", now_ms + DAY_MS), ("daily", now_ms), ("remind", now_ms)]:
         home.learners.resolve(*call)
     with pytest.raises(UnknownLearnerError):
-        home.learners.resolve("erase", "eve", now_ms)
+        home.learners.resolve("erase", "eve", "hash", now_ms)
     with pytest.raises(InputError, match="Asia/Tokyo"):
         home.learners.resolve("profile", "ann", {"timezone": "Asia/Toyko"}, now_ms)
     with pytest.raises(InputError):
@@ -77,7 +77,7 @@ def test_whatever_happened_happens_alike_again(seed: int) -> None:
         elif kind == "profile":
             home.do("profile", luck.choice(names), {"timezone": luck.choice(zones)}, now_ms)
         elif kind == "erase" and home.learners.register.rows:
-            home.do("erase", luck.choice(sorted(home.learners.register.rows)), now_ms)
+            home.do("erase", luck.choice(sorted(home.learners.register.rows)), "hash", now_ms)
         elif kind == "settle":
             home.settle(now_ms)
             assert home.settle(now_ms) == []
@@ -208,7 +208,7 @@ def test_history_is_refused_once_a_learner_is_live() -> None:
         assert learners.unfit("school", ["bob", "ann"]) == "ann"
         with pytest.raises(InputError, match="'ann'"):
             learners.resolve("import", "school", 1, history("ann", start=3))
-    home.do("erase", "ann", now_ms)
+    home.do("erase", "ann", "hash", now_ms)
     assert home.learners.unfit("school", ["ann"]) is None, "who comes back is new"
 
 
@@ -219,7 +219,7 @@ def test_an_erased_learner_leaves_an_empty_row_and_comes_back_as_another() -> No
         home.acts("bob", instant(MONDAY + day))
     home.do("profile", "ann", {"timezone": "Asia/Tokyo", "consents": {"email": False}}, now_ms)
     home.settle(now_ms)
-    home.do("erase", "ann", now_ms)
+    home.do("erase", "ann", "hash", now_ms)
     fresh = Home()
     fresh.do("profile", "someone", {}, 0)
     assert home.learners.canonical(0, [0]) == fresh.learners.canonical(0, [0])

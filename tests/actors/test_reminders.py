@@ -136,13 +136,20 @@ def test_quiet_hours(hours: tuple[str, str] | None, minutes: list[int], expected
 
 
 @pytest.mark.parametrize(
-    ("hours", "expected"),
-    [(("22:00", "07:00"), 1), (("17:00", "07:00"), 0), (("18:00", "18:01"), 0), (("18:01", "07:00"), 1)],
+    ("hours", "at_once", "later"),
+    [
+        (("22:00", "07:00"), 1, 0),
+        (("17:00", "07:00"), 0, 0),
+        (("12:00", "19:00"), 0, 1),
+        (("18:00", "18:01"), 0, 1),
+        (("18:01", "07:00"), 1, 0),
+    ],
 )
-def test_in_quiet_hours_nothing_is_sent_that_day(hours: tuple[str, str], expected: int) -> None:
+def test_quiet_hours_are_waited_for(hours: tuple[str, str], at_once: int, later: int) -> None:
     home = with_streak(quietHours={"from": hours[0], "to": hours[1]})
-    assert sent(home, 0, EVENING) == expected
-    assert sent(home, 0, 23) == 0
+    assert sent(home, 0, EVENING) == at_once
+    assert sent(home, 0, 23) == later
+    assert sent(home, 0, 23.5) == 0
 
 
 def test_an_evening_over_a_clock_change() -> None:
@@ -163,6 +170,6 @@ def test_an_erased_learner_is_not_reminded_though_it_was_resolved() -> None:
     home.settle(instant(MONDAY, 1))
     message = home.learners.resolve("remind", instant(MONDAY, 19))
     assert message.body["sends"]
-    home.do("erase", "ann", instant(MONDAY, 18))
+    home.do("erase", "ann", "hash", instant(MONDAY, 18))
     answer = home.learners.fold(99, message)
     assert answer.body == {"receipts": 0}

@@ -67,9 +67,9 @@ def test_a_score_on_its_way_does_not_reach_who_was_erased_meanwhile() -> None:
     home = home_of("ann", "bob", "cyd")
     home.scorer.held = True
     home.learners.rescore()
-    home.do("erase", "bob", NOON)
+    home.do("erase", "bob", "hash", NOON)
     home.acts("cyd", NOON + 1)
-    home.do("erase", "cyd", NOON)
+    home.do("erase", "cyd", "hash", NOON)
     home.scorer.held = False
     changes, waiting = home.learners.rescore()
     assert [change.row for change in changes] == [0] and waiting == 0

@@ -137,7 +137,7 @@ def test_signals_are_those_of_each_daily_scoring(tmp_path: Path) -> None:
         frame = export(live, "signals", tmp_path / "signals.parquet")
         entries = [entry for entry in live.entries() if entry.message.kind == "daily"]
         ids = live.service.lanes[0].ids(3)
-    assert frame.columns == ["learner_id", "day", "risk", "confidence", "standing", *signals.names()]
+    assert frame.columns == ["learner_id", "day", "signals_day", "risk", "confidence", "standing", *signals.names()]
     assert frame.n_unique(["learner_id", "day"]) == len(frame) > 20
     assert frame.null_count().sum_horizontal().item() == 0
     rows = np.concatenate([daily.table_of(entry.message) for entry in entries])
@@ -161,7 +161,7 @@ def test_signals_that_came_and_went_are_null_where_there_were_none(tmp_path: Pat
     message = Message("daily", {**entries[older].message.body, "signals": known}, table.tobytes())
     entries[older] = replace(entries[older], message=message)
     frame = told(entries, "signals", tmp_path / "signals.parquet")
-    assert set(frame.columns[5:]) == {"forgotten", *names}
+    assert set(frame.columns[6:]) == {"forgotten", *names}
     assert frame["forgotten"].to_list() == [7.0, *[None] * (len(frame) - 1)]
     for name in names[:2]:
         assert frame[name].is_null().to_list() == [True, *[False] * (len(frame) - 1)]
@@ -191,7 +191,7 @@ def test_an_erased_learner_is_in_no_export(tmp_path: Path, carried_out: bool) ->
     with living(tmp_path / "data", NOONS[0]) as live:
         spend_days(live)
         if carried_out:
-            live.service.erase("kim")
+            live.service.erase("kim", "hash")
             entries = live.entries()
         else:  # ordered, but the actor died before it had rewritten its journal
             body = {"row": live.service.lanes[0].ask("learner", "kim", 0).record["learner"].item(), "learner": "kim"}

@@ -124,7 +124,7 @@ def test_numbers_stand_for_the_same_learner_whoever_comes_and_goes(live: Live) -
     roster = Roster(live.service)
     before = {name: roster.number(name, live.service.learner(name)) for name in names}
     assert [roster.id_of(number) for number in before.values()] == names
-    live.service.erase("u3")
+    live.service.erase("u3", "hash")
     live.track("new")
     assert roster.id_of(before["u3"]) is None and roster.views([before["u3"], before["u4"]])[0] is None
     table = asyncio.run(roster.table())

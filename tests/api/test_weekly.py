@@ -278,7 +278,7 @@ def test_who_is_erased_has_no_name_in_any_report(tmp_path: Path) -> None:
         page = partial(routes._page, live.service, ReportStore(live.place.database), 10, None)
         assert {each.user_id for each in page().reports[0].top_earners} == {"ana-of-old", "ben"}
         assert {each.user_id for each in page().reports[0].risers} == {"ana-of-old", "ben"}
-        live.service.erase("ana-of-old")
+        live.service.erase("ana-of-old", "hash")
         live.track("somebody-new")
         assert {each.user_id for each in page().reports[0].top_earners} == {"ben"}
         assert {each.user_id for each in page().reports[0].risers} == {"ben"}

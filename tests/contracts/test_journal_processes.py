@@ -24,8 +24,9 @@ import sys
 from actors.ports import FencedError
 from tests.journals import OPENERS, entry
 kind, url, name, rounds, appends = sys.argv[1:]
-journal = {cls.__name__: opener for cls, opener in OPENERS.items()}[kind](url, 1)
+opener = {cls.__name__: opener for cls, opener in OPENERS.items()}[kind]
 for _ in range(int(rounds)):
+    journal = opener(url, 1)  # a new holder: an old one never takes the log back
     newest = journal.take()
     try:
         for sequence in range(newest + 1, newest + 1 + int(appends)):
@@ -33,7 +34,7 @@ for _ in range(int(rounds)):
             print(sequence, flush=True)
     except FencedError:
         print("fenced", flush=True)
-journal.close()
+    journal.close()
 """
 ENDLESS = 10**9
 KINDS = pytest.mark.parametrize("kind", journals(), ids=lambda cls: cls.__name__)

@@ -77,9 +77,11 @@ class Disk:
     def __init__(self, luck: Luck) -> None:
         self.luck = luck
         self.epoch = 0
+        self.holder = 0  # the service that claimed the log last
         self.rows: list[dict[str, Any]] = []
         self.first_told: list[Entry] = []  # as they were appended, before any erasure: only the judge looks
         self.snapshots: dict[int, State | None] = {}  # None = torn
+        self.elsewhere: dict[int, State | None] = {}  # on the other machine
         self.late: list[Callable[[], None]] = []
         self.refused: set[str] = set()  # tokens of messages whose senders were told that they would not be done
 
@@ -107,6 +109,16 @@ class Disk:
         """Return what stands in the journal."""
         return [decoded(row) for row in self.rows]
 
+    def claim(self) -> int:
+        """Let another service hold the log; return its number."""
+        self.holder += 1
+        self.epoch += 1
+        return self.holder
+
+    def change_machine(self) -> None:
+        """Let what comes now run on the other machine, with the snapshots that lie there."""
+        self.snapshots, self.elsewhere = self.elsewhere, self.snapshots
+
     def restore(self, newest: int) -> None:
         """Be put back to a copy that was made after this entry; the snapshots lie elsewhere and stay."""
         del self.rows[newest:], self.first_told[newest:]
@@ -119,11 +131,13 @@ class DiskJournal:
 
     Args:
         disk: where it is.
+        holder: number of the service.
         dies: whether a step may end the process; a reader's end would be the end of the service.
     """
 
-    def __init__(self, disk: Disk, *, dies: bool = True) -> None:
+    def __init__(self, disk: Disk, holder: int, *, dies: bool = True) -> None:
         self._disk = disk
+        self._holder = holder
         self._epoch = 0
         self._dies = dies
 
@@ -131,6 +145,8 @@ class DiskJournal:
         """Take the log over."""
 
         def work() -> int:
+            if self._holder != self._disk.holder:
+                raise FencedError(f"log {LOG}", f"holder {self._holder}", f"holder {self._disk.holder}")
             self._disk.epoch += 1
             self._epoch = self._disk.epoch
             return len(self._disk.rows)

@@ -165,7 +165,8 @@ class Life:
 
     def erase(self) -> None:
         """Erase a learner, who may come back."""
-        self._order("erase", self.luck.choice([*LEARNERS, PUPIL]))
+        learner = self.luck.choice([*LEARNERS, PUPIL])
+        self._order("erase", learner, str(len(learner)))
 
     def _order(self, method: str, learner: str, *args: Any) -> None:
         self.service.carry([Parcel(Kept(), (), method, (learner, *args, self.now_ms))])
@@ -214,15 +215,19 @@ class Life:
     def restart(self) -> None:
         """Start another process of the service; the old one may only be paused."""
         self._old = self.service
+        if self.luck.random() < 0.3:
+            self.disk.change_machine()
         self.service = self._start()
 
     def old_wakes(self) -> None:
         """Let the old process of the service go on with something."""
         if self._old is not None:
+            epoch = self.disk.epoch
             try:
                 self.send(self._old, [*self._some(self.pending), self._pending()])
             except EngageError:
                 self._old = None
+            assert self.disk.epoch == epoch, "a service has taken the log back from its successor"
 
     def late(self) -> None:
         """Let something arrive that is late."""
@@ -234,6 +239,8 @@ class Life:
         newest = max([0, *(entry.sequence for entry in self._erasures())])
         newest = self.luck.randint(max(newest, len(self.disk.rows) - 3), len(self.disk.rows))
         self.disk.restore(newest)
+        if self.luck.random() < 0.5:
+            self.disk.change_machine()
         self._old, self.service = None, self._start()
         self.answered = [each for each in self.answered if each.newest <= newest]
 

@@ -116,13 +116,14 @@ class Service:
 
     def __init__(self, disk: Disk, parts: Parts, clock: Callable[[], int], snapshot_s: float) -> None:
         spec = ActorSpec(0, 0, 0, RULES, snapshot_s=snapshot_s)
+        holder = disk.claim()
 
         def make() -> LearnerActor:
-            holding = replace(spec, journal=parts.journal(disk))
+            holding = replace(spec, journal=parts.journal(disk, holder))
             return parts.actor(holding, SlowScorer(disk.luck), parts.store(disk))
 
         self.runtime = parts.runtime(make, disk)
-        reader = DiskJournal(disk, dies=False)
+        reader = DiskJournal(disk, holder, dies=False)
         self._lane = Lane(0, self.runtime, reader, clock, Feed(), lambda keep: keep(), lambda _error: None)
 
     def carry(self, parcels: list[Parcel]) -> None:
@@ -148,6 +149,9 @@ def by_luck(luck: Luck) -> Iterator[None]:
     class Aside:
         def __init__(self, target: Callable[..., None] = lambda: None, args: tuple[Any, ...] = ()) -> None:
             self._left: Callable[[], None] | None = lambda: target(*args)
+
+        def is_alive(self) -> bool:
+            return self._left is not None
 
         def start(self) -> None:
             if luck.random() < 0.5:

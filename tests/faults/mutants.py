@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from actors.erasure import without
 from actors.learner import LearnerActor
 from actors.ports import Entry, State
 from engine.arrival import SEEN
@@ -44,12 +43,6 @@ class _AnswersAnyNumber(LearnerActor):
         return entry.answer if entry is not None else super()._answered_before(sequence, token)
 
 
-class _ForgetsSnapshotsLast(LearnerActor):
-    def _erase_from(self, journal: Any, sequence: int, message: Any) -> None:
-        journal.rewrite(without(message.body["row"], message.body["learner"]))
-        super()._erase_from(journal, sequence, message)
-
-
 class _DoesNotFence(DiskJournal):
     def append(self, entry: Entry) -> None:
         self._epoch = self._disk.epoch
@@ -61,13 +54,15 @@ class _ForgetsIds(DiskStore):
         super().save(sequence, {**state, "seen": np.zeros(len(state["seen"]), SEEN)})
 
 
-class _LoadsTheFuture(DiskStore):
-    def forget(self, after: int) -> None:
-        if after == 0:
-            super().forget(after)
+class _TakesAnySnapshot(LearnerActor):
+    def _is_of(self, *_args: Any) -> bool:
+        return True
 
-    def load(self, before: int) -> tuple[int, State] | None:
-        return super().load(_FOR_EVER)
+
+class _TakesTheLogBack(DiskJournal):
+    def take(self) -> int:
+        self._disk.holder = self._holder
+        return super().take()
 
 
 class _RenumbersResent(FaultyRuntime):
@@ -84,10 +79,10 @@ MUTANTS = {
     "answers before it appends": Parts(actor=_AnswersFirst),
     "keeps its memory after a failed append": Parts(actor=_KeepsMemory),
     "takes any message of a number for the one that it had": Parts(actor=_AnswersAnyNumber),
-    "forgets snapshots of the erased last": Parts(actor=_ForgetsSnapshotsLast),
     "lets whoever likes append": Parts(journal=_DoesNotFence),
     "leaves the event ids out of its snapshots": Parts(store=_ForgetsIds),
-    "loads a snapshot that is newer than the journal": Parts(store=_LoadsTheFuture),
+    "takes any snapshot for one of its own history": Parts(actor=_TakesAnySnapshot),
+    "takes its log back from its successor": Parts(journal=_TakesTheLogBack),
     "sends again under a new number": Parts(runtime=_RenumbersResent),
 }
 """What each does wrong, and the parts with which it does."""

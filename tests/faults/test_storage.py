@@ -150,3 +150,18 @@ def test_a_process_that_dies_while_it_saves_leaves_whole_snapshots(tmp_path: Pat
     found = files.load(ALL)
     assert found is not None
     assert found[0] == 3
+
+
+def test_a_save_that_fails_leaves_no_half_of_it(tmp_path: Path) -> None:
+    files = SnapshotFiles(tmp_path)
+    files.save(1, SMALL)
+    with pytest.raises(ValueError, match="Object arrays"):
+        files.save(2, {"numbers": np.array([{}])})  # fails in mid-file, as on a full disk
+    (tmp_path / "000000000003.draft").write_bytes(b"of a process that was killed")
+    assert [file.name for file in tmp_path.iterdir() if file.suffix != ".draft"] == ["000000000001.npz"]
+    assert not (tmp_path / "000000000002.draft").exists()
+    files.forget(1)
+    assert [file.name for file in tmp_path.iterdir()] == ["000000000001.npz"]
+    (tmp_path / "000000000003.draft").write_bytes(b"of a process that was killed")
+    SnapshotFiles(tmp_path)
+    assert [file.stat().st_mode & 0o777 for file in tmp_path.iterdir()] == [0o600]

@@ -41,6 +41,8 @@ def test_the_older_service_is_fenced(database_url: str, tmp_path: Path) -> None:
             with pytest.raises(FencedError):
                 older.track(event("3"))
             assert heard.wait(10) and isinstance(told[0], FencedError)
+            with pytest.raises(FencedError):  # a question that finds its actor gone takes the log back no more
+                older.learner("ann")
             assert newer.track(event("1"))[0].verdict == "duplicate"
             assert newer.track(event("3"))[0].xp == 150
             assert int(newer.learner("ann").record["totals"].sum()) == 3

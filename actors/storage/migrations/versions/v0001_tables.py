@@ -21,6 +21,7 @@ def upgrade() -> None:
         "logs",
         sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("log", name="pk_logs"),
     )
     op.create_table(
