@@ -257,6 +257,7 @@ class LiveLearners:
         row = self.register.row(learner_id)
         at = np.array([row])
         day, minute = self.register.local(at, np.array([now_ms]), [None])
+        day = np.maximum(day, self.loop.records["as_of"][at])  # who goes west does not live a day again
         profile = self.register.profiles.get(row, {})
         return LearnerView(self.loop.records[at], profile, int(day[0]), int(minute[0]), self.loop.triggers_of(row))
 
@@ -278,6 +279,7 @@ class LiveLearners:
     def columns(self, names: list[str], now_ms: int) -> dict[str, NDArray[Any]]:
         """Return fields of all records, ``view.xp`` among them, and ``today``, each learner's local day."""
         today, _ = self.register.now(now_ms)
+        today = np.maximum(today, self.loop.records["as_of"])
         return {"today": today, **{name: column(self.loop.records, name).copy() for name in names}}
 
     def profiles(self, rows: list[int]) -> list[Profile]:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from actors.directory import actor_of
@@ -23,7 +24,13 @@ from simulation.adapters import event_log
 _REMEDY = "History is imported once, before a learner goes live; leave this one out."
 
 
-def bring_in(frame: pl.DataFrame, rules: Rules, service: Service, progress: Callable[[int, int], None]) -> int:
+def bring_in(
+    frame: pl.DataFrame,
+    rules: Rules,
+    service: Service,
+    progress: Callable[[int, int], None],
+    now_ms: int,
+) -> int:
     """Take a log in, each event as if it had been sent when it arrived; return how many counted.
 
     The same log again goes on where it was broken off.
@@ -33,11 +40,17 @@ def bring_in(frame: pl.DataFrame, rules: Rules, service: Service, progress: Call
         rules: of the product.
         service: whose learners.
         progress: called with (events done, events in all).
+        now_ms: UTC ms; the service's own clock may stand still, so that no day is closed meanwhile.
 
     Raises:
-        InputError: the log is wrong, or one of its learners has other events already; nothing was taken in.
+        InputError: the log is wrong, an event lies in the future, or a learner has other events already; nothing was
+            taken in.
     """
     log = event_log.resolve(frame, rules)  # checks every row before the first one counts
+    ahead = np.flatnonzero(log.events["occurred_ms"] > now_ms + int(rules.record["future_ms"]))
+    if len(ahead):  # it would move the learner's today on, and all that comes until then would be late
+        learner, at = log.learner_ids[log.events["learner"][ahead[0]]], frame["occurred_at"][int(ahead[0])]
+        raise InputError(f"event of learner {learner!r}", f"{at:%Y-%m-%dT%H:%M:%SZ}", "an instant in the past", "Mend the log.")
     source = hashlib.sha256(log.events.tobytes() + "\n".join(log.learner_ids).encode()).hexdigest()[:16]
     for lane in service.lanes:
         mine = [learner for learner in log.learner_ids if actor_of(learner, len(service.lanes)) == lane.log]

@@ -18,7 +18,9 @@ from typing import Any
 from actors.directory import actor_of
 from actors.feed import Happening
 from actors.service import Service
+from api import positions
 from api.positions import WHOLE, Position, text_of
+from engine.errors import InputError
 
 HEARTBEAT_S = 15.0
 LONGEST_S = 900.0
@@ -111,6 +113,19 @@ class Streams:
         """Return the journals that a stream reads."""
         lanes = len(self._service.lanes)
         return list(range(lanes)) if learner is None else [actor_of(learner, lanes)]
+
+    def resume(self, text: str, learner: str | None) -> dict[int, Position]:
+        """Return where a stream goes on for whoever has heard everything up to an id.
+
+        Raises:
+            InputError: it is no id of this stream, or of what is not in the journals any more.
+        """
+        after, newest = positions.read(text, self.logs(learner)), self._service.newest()
+        for log, at in after.items():
+            if at.sequence > newest[log]:
+                remedy = "The database was restored from a copy: ask for the present state, and begin without an id."
+                raise InputError("header Last-Event-ID", repr(text), f"at most {newest[log]} for journal {log}", remedy)
+        return after
 
     def end(self) -> None:
         """End all streams, and those to come, on the event loop: the server would wait for them otherwise."""

@@ -50,7 +50,7 @@ def import_(
             ) as service,
             progress("events") as tick,
         ):
-            counted = history.bring_in(frame, product_rules, service, tick)
+            counted = history.bring_in(frame, product_rules, service, tick, wall_clock())
     finally:
         place.database.dispose()
     console.print(f"{counted:,} of {len(frame):,} events counted, in {watch.seconds():.1f} s.")

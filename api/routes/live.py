@@ -12,7 +12,6 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Send
 
-from api import positions
 from api.access import Caller, Principal, Role, own
 from api.context import Engine
 from api.problems import Refused, responses
@@ -93,7 +92,7 @@ async def live(
     if subject is None and caller.role is not Role.ADMIN:
         raise Refused(403, "query.userId", "nothing", "a learner", "Only admins may listen to everybody: name one.")
     _room(engine.streams.of(caller.name), len(engine.streams), caller)
-    after = None if last_event_id is None else positions.read(last_event_id, engine.streams.logs(subject))
+    after = None if last_event_id is None else engine.streams.resume(last_event_id, subject)
 
     def until() -> bool:
         return caller.until_ms is not None and engine.clock() >= caller.until_ms

@@ -109,5 +109,5 @@ def _sealed(record: Any, last: int, done: dict[int, bool], rules: Rules) -> dict
 
 def missed_before(record: Any, today: int) -> int:
     """Return the days missed just before today, since the last one that counted; 0 where none ever did."""
-    days = list(marked(record["qualifying_bits"], today - 1).values())
-    return days[::-1].index(True) if any(days) else 0
+    before = list(marked(record["qualifying_bits"], today).values())[-2::-1]  # a ring that ended yesterday holds today
+    return before.index(True) if any(before) else 0

@@ -18,6 +18,7 @@ from actors.answers import Answer
 from actors.ports import Entry, Message
 from actors.storage.schema import LOGS
 from api import exports, history
+from api.clock import wall_clock
 from api.exports import TableName
 from engine import calendar, signals
 from engine.arrival import VERDICTS
@@ -119,7 +120,7 @@ def test_imported_events_are_exported_as_they_were(tmp_path: Path) -> None:
     """History without a zone is of UTC, whatever the service's own is."""
     frame = synthetic(1_000)
     with living(tmp_path / "data", "1970-01-01T00:00", zone="UTC") as live:
-        history.bring_in(frame, RULES, live.service, lambda _done, _all: None)
+        history.bring_in(frame, RULES, live.service, lambda _done, _all: None, wall_clock())
     with living(tmp_path / "data", "2026-03-29T12:00", zone=ZONE) as live:
         exported = export(live, "events", tmp_path / "events.parquet")
     assert exported.select("learner_id", "occurred_at", "action", "course_id").equals(

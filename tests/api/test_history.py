@@ -81,7 +81,7 @@ def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bring_in(live: Live, frame: pl.DataFrame) -> int:
-    return history.bring_in(frame, RULES, live.service, lambda _done, _all: None)
+    return history.bring_in(frame, RULES, live.service, lambda _done, _all: None, wall_clock())
 
 
 def counted(out: str) -> tuple[int, int]:
@@ -224,4 +224,12 @@ def test_an_event_without_an_id_is_the_same_live(tmp_path: Path) -> None:
 
 def test_an_import_that_is_overtaken_ends(tmp_path: Path) -> None:
     with living(tmp_path, "1970-01-01T00:00") as live, pytest.raises(FencedError):
-        history.bring_in(synthetic(), RULES, live.service, lambda _done, _all: live.journal().take())
+        history.bring_in(synthetic(), RULES, live.service, lambda _done, _all: live.journal().take(), wall_clock())
+
+
+def test_history_lies_in_the_past(tmp_path: Path) -> None:
+    ahead = synthetic(9).with_columns(learner_id=pl.lit("zed"))
+    with living(tmp_path, "2026-03-20T12:00") as live:
+        with pytest.raises(InputError, match=r"learner 'zed'.*2026-03-2.*in the past"):
+            history.bring_in(ahead, RULES, live.service, lambda _done, _all: None, live.clock())
+        assert live.entries() == []

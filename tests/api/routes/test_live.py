@@ -277,3 +277,14 @@ def take(ear: Ear, number: int) -> Iterator[Told]:
         yield event
         if event.data["userId"] == "eve":
             return
+
+
+def test_an_id_beyond_the_journals_end_is_refused(site: Site) -> None:
+    """As after a restore: whoever went on from there would be deaf until the journals had come so far again."""
+    site.track()
+    last = missed_id(site)
+    first, second = map(int, last.split("."))
+    for text in (f"{first + 1}.{second}", f"{first}.{second + 1}", "0.999999"):
+        answer = site.ask("GET", "/live", Role.ADMIN, headers={"Last-Event-ID": text})
+        assert answer.status_code == 422 and "restored" in answer.json()["remedy"]
+    assert missed(site, last) == []

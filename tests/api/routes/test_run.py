@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from api.access import Role
 from api.shapes import days
-from engine.record import OPEN_DAYS
+from engine import bitmaps
+from engine.record import OPEN_DAYS, new_records
 from tests.api.site import RULES, Site
 from tests.engine.histories import MONDAY, STARTS, Act, Habit, Life, act, daily, habits, happened, lived
 
@@ -160,3 +161,30 @@ def test_the_calendar_has_as_many_days_as_asked_for(site: Site) -> None:
     assert len(calendar(site)) == 28 and len(calendar(site, days=84)) == 84
     for wrong in (0, 85, "x"):
         assert site.ask("GET", "/streak", params={"userId": "ann", "days": wrong}).status_code == 422
+
+
+def test_who_begins_today_has_missed_nothing(site: Site) -> None:
+    site.track("new")
+    assert site.get("/streak", userId="new")["missedDays"] == 0
+    site.advance(days=3)
+    assert site.get("/streak", userId="new")["missedDays"] == 2
+
+
+@given(st.sets(st.integers(0, 391), min_size=1), st.integers(0, 2_000))
+def test_missed_days_are_counted_over_the_whole_ring(done: set[int], first: int) -> None:
+    today = MONDAY + first + 391
+    record = new_records(1)[0]
+    for day in done:
+        bitmaps.set_day(record["qualifying_bits"], today - day)
+    before = [day for day in done if day > 0]
+    assert days.missed_before(record, today) == (min(before) - 1 if before else 0)
+
+
+def test_who_goes_west_lives_no_day_again(site: Site) -> None:
+    site.profile("kir", timezone="Pacific/Kiritimati")
+    site.track("kir")
+    site.profile("kir", timezone="Pacific/Pago_Pago")
+    site.track("kir")
+    state = site.get("/streak", userId="kir")
+    [line] = site.get("/leaderboard", period="daily")["entries"]
+    assert (state["today"], state["doneToday"], line["xp"]) == ("2026-03-03", True, 50)
