@@ -17,7 +17,7 @@ from engine.policies import make
 from engine.record import canonical_bytes
 
 if TYPE_CHECKING:
-    from actors.learner import ActorSpec
+    from actors.spec import ActorSpec
 
 
 class Cohort:

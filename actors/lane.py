@@ -7,7 +7,6 @@ is bounded: beyond, callers are told to come again.
 from __future__ import annotations
 
 import collections
-import functools
 import itertools
 import logging
 import threading
@@ -17,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from actors.answers import Answer, receipts_told
+from actors.answers import Answer
 from actors.feed import Feed, Happening, happenings
+from actors.firsts import FirstReceipts
 from actors.intake import MOST_EVENTS, Intake
 from actors.parcels import BusyError, Parcel, Post, Promise
 from actors.ports import Journal, JournalError
@@ -26,7 +26,6 @@ from actors.runtime import Runtime
 from engine.arrival import VERDICTS
 from engine.calendar import MS_PER_MINUTE
 from engine.errors import InputError
-from engine.receipts import PLACE_BITS
 
 _log = logging.getLogger("engage.lane")
 
@@ -35,7 +34,6 @@ MOST_WAITING = 5 * MOST_EVENTS
 _PAUSE_S = 0.02  # an idle lane looks at the clock, and for scores, this often
 _TROUBLE_S = 0.5
 _RESCORE_S = 0.1  # ... and a busy one for scores at least this often
-_DUPLICATE = VERDICTS.index("duplicate")
 
 
 class Lane(threading.Thread):
@@ -79,7 +77,7 @@ class Lane(threading.Thread):
         self._scored_at = 0.0
         self._stirred = True  # somebody may wait for a score
         self._told = 0  # number of the newest message that the feed was told of
-        self._entry = functools.lru_cache(64)(journal.entry)
+        self._firsts = FirstReceipts(journal)
 
     # For callers, on any thread.
 
@@ -170,7 +168,7 @@ class Lane(threading.Thread):
             if first.method == "events":
                 rows = [row for parcel in parcels for row in parcel.rows]
                 answer = self._deliver("events", Intake.of(rows))
-                receipts = self._receipts(answer)
+                receipts: list[Any] = list(self._firsts.told(answer))
                 for code, count in enumerate(np.bincount(answer.receipts["verdict"]).tolist()):
                     self.verdicts[VERDICTS[code]] += count
             elif first.method == "settle":
@@ -225,7 +223,7 @@ class Lane(threading.Thread):
                 with self._naming:
                     self._ids = []  # a new list: whoever holds the old one keeps it
                 self._minute = -1
-                self._entry.cache_clear()
+                self._firsts.forget()
         self._stirred = True
         answer = Answer.of(message)
         self._tell(sequence, answer)
@@ -245,22 +243,6 @@ class Lane(threading.Thread):
             self._feed.tell(list(happenings(self.log, sequence, answer, self.id_of)))
         self._told = sequence
 
-    def _receipts(self, answer: Answer) -> list[Any]:
-        """Return a `Receipt` for each event; one that came before gets its first."""
-        told = receipts_told(answer)
-        places = (answer.receipts["verdict"] == _DUPLICATE).nonzero()[0]
-        firsts = answer.receipts["first"][places]
-        entries, of_entry = np.unique(firsts >> PLACE_BITS, return_inverse=True)
-        for number, sequence in enumerate(entries.tolist()):  # a batch that is sent again comes from few
-            entry = self._entry(sequence)
-            if entry is None:
-                continue
-            mine = np.flatnonzero(of_entry == number)
-            before = receipts_told(Answer.of(entry.answer), firsts[mine] & ((1 << PLACE_BITS) - 1))
-            for place, receipt in zip(places[mine].tolist(), before, strict=True):
-                told[place] = receipt._replace(verdict=VERDICTS[_DUPLICATE])
-        return told
-
     def _glance(self) -> None:
         """Look around between parcels; where the journal is in trouble, callers hear of it and this waits."""
         try:
@@ -271,6 +253,9 @@ class Lane(threading.Thread):
 
     def _look_around(self) -> bool:
         """See what the clock asks for and which scores have come; return whether there is more to come."""
+        if self.troubled:  # while it shows, nobody may send anything that would clear it
+            self._runtime.attach(self.log)
+            self.troubled = False
         now_ms = self._clock()
         busy = False
         if now_ms // MS_PER_MINUTE != self._minute:

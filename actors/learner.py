@@ -11,8 +11,7 @@ import logging
 import os
 import threading
 import time
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,15 +25,12 @@ from actors.ports import (
     Journal,
     JournalError,
     Message,
-    Meter,
     Scorer,
     State,
     Store,
-    WorldMaker,
 )
+from actors.spec import ActorSpec
 from engine.errors import EngageError
-from engine.record import NEVER
-from engine.rules import Rules
 
 _log = logging.getLogger("engage.learner")
 _REPLIES_KEPT = 256
@@ -46,51 +42,6 @@ _FOR_EVER = 1 << 62  # a number no message reaches
 
 class MessageGapError(EngageError):
     """A message is missing before this one; the sender has to recover the actor and resend."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One arm: a name and the policy that decides in it."""
-
-    id: str
-    policy: str = "none"
-    params: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ActorSpec:
-    """All that a learner actor is made from; it pickles.
-
-    Args:
-        number: of the actor.
-        first_learner: number of its first learner in the whole population.
-        count: number of its learners.
-        rules: of the product.
-        arms: one in the service; in a simulation the same learners live once in each.
-        seed: of chance.
-        first_day: local day on which the learners registered; `NEVER` = that of their first event.
-        worlds: makes each arm's world; None = live or replayed, events come from outside.
-        meter: counts each simulated day.
-        log: file to which a line is written for each day applied; None = no log.
-        snapshot_s: seconds after which a snapshot is due; 0 = after every message. A large actor works at least ten
-            times as long as its last snapshot took.
-        journal: makes each message durable before it is answered, in the service; None = the sender keeps them.
-        zone: IANA name of the zone of learners whose profile has none.
-    """
-
-    number: int
-    first_learner: int
-    count: int
-    rules: Rules
-    arms: tuple[Arm, ...] = (Arm("live"),)
-    seed: int = 0
-    first_day: int = NEVER
-    worlds: WorldMaker | None = None
-    meter: Meter | None = None
-    log: Path | None = None
-    snapshot_s: float = 5.0
-    journal: Journal | None = None
-    zone: str = "UTC"
 
 
 @dataclass(frozen=True)

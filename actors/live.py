@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from actors import daily, reminders
 from actors.answers import Answer
+from actors.imports import Imports
 from actors.intake import Intake
 from actors.loop import Loop
 from actors.ports import Message, Scorer, State
@@ -26,10 +27,7 @@ from engine.policies import make
 from engine.record import NEVER, canonical_bytes, column
 
 if TYPE_CHECKING:
-    from actors.learner import ActorSpec
-
-
-LIVE, NOTHING = -1, -2
+    from actors.spec import ActorSpec
 
 
 class LearnerView(NamedTuple):
@@ -63,8 +61,7 @@ class LiveLearners:
         self.loop = Loop(spec.rules, make(arm.policy, arm.params), 0)
         self.register = Register(spec.zone)
         self._rescoring = Rescoring(self.loop, scorer)
-        self._parts: dict[str, int] = {}  # of each imported history: how many are in
-        self._source = np.zeros(0, np.int32)  # where a learner's events are from: place of the history, LIVE, NOTHING
+        self.imports = Imports()
         self._scored_day = np.zeros(0, np.int32)  # of each learner's newest daily scoring
         self._reminded_day = np.zeros(0, np.int32)
         self._erased: dict[str, list[Erasure]] = {}  # by hash of the learner
@@ -101,9 +98,7 @@ class LiveLearners:
             part: from 0, one after another.
             intake: the events of this part; they arrived as they occurred.
         """
-        if (bad := self.unfit(source, intake.learners)) is not None:
-            remedy = "History is imported once, before a learner goes live; leave this one out."
-            raise InputError(f"learner {bad!r}", "events already", "none", remedy)
+        self.must_fit(source, intake.learners)
         if part != self.parts_of(source):
             raise InputError(f"history {source}", f"part {part}", f"part {self.parts_of(source)}")
         found = self.resolve_events(intake)
@@ -146,11 +141,10 @@ class LiveLearners:
         batch = events.from_frame(message.frame)
         rows = np.unique(batch["learner"])
         rows = rows[rows != receipts.NOBODY].astype(np.int64)
-        source = LIVE
         if message.kind == "import":
-            self._parts[message.body["source"]] = message.body["part"] + 1
-            source = list(self._parts).index(message.body["source"])
-        self._source[rows] = np.where(self._source[rows] == LIVE, LIVE, source)
+            self.imports.take(message.body["source"], message.body["part"], rows)
+        else:
+            self.imports.go_live(rows)
         got, outcomes = self.loop.receive(batch, sequence << receipts.PLACE_BITS)
         self._rescoring.touch(rows, int(batch["arrived_ms"].min()))
         return Answer(got, outcomes)
@@ -191,7 +185,8 @@ class LiveLearners:
         self.register.remove(row)
         self.loop.forget(row)
         self._rescoring.forget(row)
-        self._source[row], self._scored_day[row], self._reminded_day[row] = NOTHING, 0, 0
+        self.imports.forget(row)
+        self._scored_day[row], self._reminded_day[row] = 0, 0
         return Answer()
 
     def _take_in(self, new: list[str]) -> None:
@@ -202,7 +197,7 @@ class LiveLearners:
             added = np.zeros(count - len(self._scored_day), np.int32)
             self._scored_day = np.concatenate([self._scored_day, added])
             self._reminded_day = np.concatenate([self._reminded_day, added])
-            self._source = np.concatenate([self._source, np.full(len(added), NOTHING, np.int32)])
+            self.imports.grow(count)
 
     # Questions: nothing that a message depends on changes.
 
@@ -230,18 +225,13 @@ class LiveLearners:
         today, minute = self.register.now(now_ms)
         return reminders.due(self.loop, self.register, today, minute, self._reminded_day)
 
-    def unfit(self, source: str, learner_ids: list[str]) -> str | None:
-        """Return the first of these learners who has events from elsewhere than this history; None = nobody has."""
-        mine = list(self._parts).index(source) if source in self._parts else NOTHING
-        for learner_id in learner_ids:
-            row = self.register.rows.get(learner_id)
-            if row is not None and self._source[row] not in {NOTHING, mine}:
-                return learner_id
-        return None
+    def must_fit(self, source: str, learner_ids: list[str]) -> None:
+        """Raise `InputError` where a learner has events from elsewhere than this history."""
+        self.imports.must_fit(source, self.register.known(learner_ids))
 
     def parts_of(self, source: str) -> int:
         """Return how many parts of a history are in."""
-        return self._parts.get(source, 0)
+        return self.imports.parts_of(source)
 
     def erasures(self, learner_hash: str) -> list[Erasure]:
         """Return the erasures of a learner, oldest first."""
@@ -294,18 +284,16 @@ class LiveLearners:
 
     def state(self) -> State:
         """Return all state as named arrays."""
-        mine = {"source": self._source, "scored_day": self._scored_day, "reminded_day": self._reminded_day}
-        told = {"parts": self._parts, "erased": self._erased}
-        texts = {name: np.frombuffer(json.dumps(value).encode(), np.uint8) for name, value in told.items()}
-        return {**mine, **texts, **self.register.state(), **self.loop.state()}
+        erased = np.frombuffer(json.dumps(self._erased).encode(), np.uint8)
+        mine: State = {"scored_day": self._scored_day, "reminded_day": self._reminded_day, "erased": erased}
+        return {**mine, **self.imports.state(), **self.register.state(), **self.loop.state()}
 
     def restore(self, state: State) -> None:
         """Take the state back into new learners; all are due for a score."""
         self.loop.restore(state)
         self.register.restore(state)
-        self._source, self._scored_day = state["source"].copy(), state["scored_day"].copy()
-        self._reminded_day = state["reminded_day"].copy()
-        self._parts = json.loads(state["parts"].tobytes())
+        self.imports.restore(state)
+        self._scored_day, self._reminded_day = state["scored_day"].copy(), state["reminded_day"].copy()
         erased = json.loads(state["erased"].tobytes())
         self._erased = {name: [Erasure(*each) for each in rows] for name, rows in erased.items()}
         self._rescoring.touch(np.arange(len(self.register)), 0)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.learner import ActorSpec, LearnerActor, MessageGapError
+from actors.learner import LearnerActor, MessageGapError
 from actors.runtime import ActorLostError, Runtime
 from actors.scoring import DirectScorer, ScoringActor
+from actors.spec import ActorSpec
 from actors.storage.snapshots import SnapshotFiles
 from engine.errors import EngageError
 from engine.risk.model import RiskModel

@@ -20,10 +20,11 @@ import ray
 from numpy.typing import NDArray
 from ray.exceptions import RayActorError, RayTaskError
 
-from actors.learner import ActorSpec, LearnerActor, MessageGapError
+from actors.learner import LearnerActor, MessageGapError
 from actors.ports import Pending, Scores
 from actors.runtime import ActorLostError, Runtime
 from actors.scoring import ScoringActor
+from actors.spec import ActorSpec
 from actors.storage.snapshots import SnapshotFiles
 from engine.errors import EngageError
 from engine.risk.model import RiskModel

@@ -71,6 +71,10 @@ class Register:
             rows.append(new.setdefault(learner_id, len(self.ids) + len(new)) if row is None else row)
         return np.array(rows, np.int64), list(new)
 
+    def known(self, learner_ids: list[str]) -> dict[str, int]:
+        """Return the rows of those who are known, by id."""
+        return {learner_id: self.rows[learner_id] for learner_id in learner_ids if learner_id in self.rows}
+
     def add(self, learner_ids: list[str]) -> None:
         """Take in new learners."""
         for learner_id in learner_ids:

@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 
 from actors.cohort import Cohort
-from actors.learner import ActorSpec
 from actors.ports import Scorer
+from actors.spec import ActorSpec
 from engine import events
 from engine.calendar import MS_PER_DAY
 

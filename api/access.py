@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, NamedTuple
@@ -96,6 +96,10 @@ ACCESS: dict[tuple[str, str], Rule] = {
 """Every route by its method and path template."""
 
 
+def _free(_items: int) -> None:
+    """Charge nothing: a limit of requests is all that there is."""
+
+
 @dataclass(slots=True)
 class Principal:
     """Who is asking, for one request.
@@ -106,8 +110,9 @@ class Principal:
         scopes: what its credentials cover.
         learner_id: of a learner, None = it is none.
         until_ms: when its credentials end, None = not by themselves: a stream that is still open then has to end.
-        about: the learner whose data it has asked for, None = no single one's: for the audit log.
+        about: the learners whose data it has asked for by name, empty = nobody's in particular: for the audit log.
         asked: whether the route has asked `own`.
+        charge: called by routes that take many things at once with their number: a limit may count them, and refuse.
     """
 
     name: str
@@ -115,8 +120,9 @@ class Principal:
     scopes: frozenset[Scope]
     learner_id: str | None = None
     until_ms: int | None = None
-    about: str | None = None
+    about: tuple[str, ...] = ()
     asked: bool = False
+    charge: Callable[[int], None] = _free
 
     @property
     def log_name(self) -> str:
@@ -150,7 +156,7 @@ def own(principal: Principal, learner_id: str | None) -> None:
         Refused: 403.
     """
     principal.asked = True
-    principal.about = learner_id
+    principal.about = () if learner_id is None else (learner_id,)
     if principal.role is Role.LEARNER and (learner_id is None or learner_id != principal.learner_id):
         # Whose data these are, and whether there are any, is not said.
         raise Refused(

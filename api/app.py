@@ -118,6 +118,7 @@ def create_app(
         learners=Limiter(settings.learner_rate, rim.steady),
         strangers=Limiter(settings.stranger_rate, rim.steady),
         audit=rim.audit,
+        audit_days=settings.audit_days,
         clock=rim.clock,
     )
     # Each is put around those before it.

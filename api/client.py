@@ -6,8 +6,9 @@
 
 **Retries are safe** because an event is known by its id, which is made here before it is first sent: whatever became of
 the attempts before, it counts once and its receipt is the first one's. So all that may pass is tried again: no
-connection, a time-out, an answer cut short, 408, 429 and 502-504; after pauses that double, with jitter, and after the
-``Retry-After`` that the service asks for. An event that another process may have to send again needs your own id.
+connection, a time-out, an answer cut short, 408, 429, 500 and 502-504; after pauses that double, with jitter, and
+after the ``Retry-After`` that the service asks for. An event that another process may have to send again needs your own
+id.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 MOST_A_REQUEST = 500  # events: well under the service's limit, so that a batch is quick and its repetition cheap
-_MAY_PASS = {408, 429, 502, 503, 504}  # statuses of which the same request may succeed later
+_MAY_PASS = {408, 429, 500, 502, 503, 504}  # statuses of which the same request may succeed later
 _API = "/api/engagement"
 
 _Answer = TypeVar("_Answer", bound=Told)
@@ -238,7 +239,7 @@ def _refusal(answer: httpx.Response) -> RefusedError:
     except ValueError:
         told = None
     problem = told if isinstance(told, dict) else {"title": answer.reason_phrase}
-    kinds = {401: AccessError, 403: AccessError, 429: BusyError, 503: BusyError}
+    kinds = {401: AccessError, 403: AccessError, **dict.fromkeys(_MAY_PASS, BusyError)}
     return kinds.get(answer.status_code, RefusedError)(answer.status_code, problem)
 
 

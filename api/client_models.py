@@ -37,7 +37,7 @@ class RefusedError(ClientError):
 
 
 class BusyError(RefusedError):
-    """The service asked to wait (429, 503), longer or more often than this client is patient."""
+    """No good answer came for as long as this client is patient (408, 429, 500, 502-504); a later call may get one."""
 
 
 class AccessError(RefusedError):

@@ -5,9 +5,19 @@ from __future__ import annotations
 import math
 import uuid
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AliasChoices,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import to_json
 
 from actors.intake import EventIn, event_key
 from engine import calendar
@@ -24,13 +34,29 @@ Number = Annotated[float, Field(strict=True)]
 """A number as JSON has it, where pydantic would take "1" and true for one, too."""
 
 
+MOST_PROPERTIES = 64
+"""Members of an event's `properties`."""
+
+MOST_PROPERTIES_BYTES = 16 << 10
+"""All of them as JSON without blanks: what nobody reads need not be much."""
+
+
 class Properties(BaseModel):
-    """What some senders put beside the event: read where the event itself says nothing."""
+    """What some senders put beside the event, within bounds: read where the event itself says nothing."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
     value: Number | None = None
     course_id: ShortText | None = Field(None, validation_alias=AliasChoices("courseId", "course_id"))
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        others = self.model_extra or {}
+        if len(others) > MOST_PROPERTIES:
+            raise ValueError(f"at most {MOST_PROPERTIES} members, not {len(others)}")
+        if others and (size := len(to_json(others))) > MOST_PROPERTIES_BYTES:
+            raise ValueError(f"at most {MOST_PROPERTIES_BYTES} bytes of JSON, not {size}")
+        return self
 
 
 EXAMPLE: dict[str, Any] = {

@@ -21,7 +21,7 @@ class Exchange:
             name this one, which tells nothing about anybody.
         principal: who is asking, None = nobody known, or nobody needs to be.
         status: that was answered, 0 = nothing yet.
-        headers: to add to the answer.
+        headers: to add to the answer: what is left of a limit.
     """
 
     request_id: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,11 +24,14 @@ from api.keys import KeyRing
 from api.limits import Limiter
 from api.problems import Refused
 from api.tokens import Tokens
+from engine.calendar import MS_PER_DAY
 from engine.errors import EngageError
 
-Audit = Callable[[AuditLine], None]
-"""Keeps a line of the audit log; it may block, and when it raises, the answer is withheld."""
+Audit = Callable[[Sequence[AuditLine], int], None]
+"""Keeps lines of the audit log and drops those from before an instant; it may block, and when it raises, the answer is
+withheld."""
 
+_WRITERS = 2  # of the audit log at once; the others wait
 _SCHEME = b"bearer "
 _HOW = "Send the header Authorization: Bearer KEY, with an API key or a learner's token."
 
@@ -43,6 +47,7 @@ class Doors(NamedTuple):
         learners: how often each learner may ask.
         strangers: how often each address may come without valid credentials.
         audit: told of what admins ask.
+        audit_days: how long it has to keep that.
         clock: the service's own.
     """
 
@@ -53,6 +58,7 @@ class Doors(NamedTuple):
     learners: Limiter
     strangers: Limiter
     audit: Audit
+    audit_days: int
     clock: Clock
 
 
@@ -66,6 +72,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, doors: Doors) -> None:
         self._app, self._doors = app, doors
+        # Threads of its own: a log that cannot be written must not hold up those who look up keys or ask actors.
+        self._writers = ThreadPoolExecutor(_WRITERS, "audit")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or refuse it."""
@@ -117,10 +125,22 @@ class Guard:
 
     def _spend(self, known: Exchange, principal: Principal) -> None:
         limiter = self._doors.learners if principal.role is Role.LEARNER else self._doors.services
-        allowance = limiter.take(principal.name)
-        known.headers += limits.headers(limiter.rate, allowance)
-        if not allowance.granted:
-            raise _too_many(allowance.wait_s)
+
+        def take(count: int) -> bool:
+            allowance = limiter.take(principal.name, count)
+            known.headers = limits.headers(limiter.rate, allowance)
+            return allowance.granted
+
+        def charge(items: int) -> None:
+            if items > limiter.rate.burst:
+                raise Refused(413, "events", f"{items}", f"at most {limiter.rate.burst} at once", "Send it in parts.")
+            if not take(items - 1):  # the request itself is paid, but has to be paid again when it is sent again
+                raise _too_many(limiter.wait_s(principal.name, items), "events")
+
+        if not take(1):
+            raise _too_many(limiter.wait_s(principal.name))
+        if principal.role is Role.LEARNER:
+            principal.charge = charge
 
     def _watched(self, method: str, known: Exchange, principal: Principal, decision: Decision, send: Send) -> Send:
         """Return a ``send`` that lets nothing out which must not go out, or not unnoticed."""
@@ -138,18 +158,23 @@ class Guard:
 
             async def send_audited(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    at_ms, path, status = self._doors.clock(), decision.template, message["status"]
-                    line = AuditLine(at_ms, principal.name, principal.role, method, path, status, principal.about)
-                    await asyncio.to_thread(self._doors.audit, line)
+                    await self._record(method, decision.template, message["status"], principal)
                 await send(message)
 
             return send_audited
         return send
 
+    async def _record(self, method: str, path: str, status: int, principal: Principal) -> None:
+        """Put an answer on record, under each learner whom it is about."""
+        at_ms, about = self._doors.clock(), principal.about or (None,)
+        lines = [AuditLine(at_ms, principal.name, principal.role, method, path, status, learner) for learner in about]
+        oldest_ms = at_ms - self._doors.audit_days * MS_PER_DAY
+        await asyncio.get_running_loop().run_in_executor(self._writers, self._doors.audit, lines, oldest_ms)
 
-def _too_many(wait_s: int) -> Refused:
+
+def _too_many(wait_s: int, what: str = "requests") -> Refused:
     got, remedy = "more of them than are allowed", f"Try again in {wait_s} s."
-    return Refused(429, "requests", got, "", remedy, {"Retry-After": str(wait_s)})
+    return Refused(429, what, got, "", remedy, {"Retry-After": str(wait_s)})
 
 
 def _address(scope: Scope) -> str:

@@ -21,8 +21,6 @@ from engine.errors import InputError
 from engine.rules import Rules
 from simulation.adapters import event_log
 
-_REMEDY = "History is imported once, before a learner goes live; leave this one out."
-
 
 def bring_in(
     frame: pl.DataFrame,
@@ -50,12 +48,12 @@ def bring_in(
     ahead = np.flatnonzero(log.events["occurred_ms"] > now_ms + int(rules.record["future_ms"]))
     if len(ahead):  # it would move the learner's today on, and all that comes until then would be late
         learner, at = log.learner_ids[log.events["learner"][ahead[0]]], frame["occurred_at"][int(ahead[0])]
-        raise InputError(f"event of learner {learner!r}", f"{at:%Y-%m-%dT%H:%M:%SZ}", "an instant in the past", "Mend the log.")
+        got, expected = f"{at:%Y-%m-%dT%H:%M:%SZ}", "an instant in the past"
+        raise InputError(f"event of learner {learner!r}", got, expected, "Mend the log; nothing was taken in.")
     source = hashlib.sha256(log.events.tobytes() + "\n".join(log.learner_ids).encode()).hexdigest()[:16]
     for lane in service.lanes:
         mine = [learner for learner in log.learner_ids if actor_of(learner, len(service.lanes)) == lane.log]
-        if (bad := lane.ask("unfit", source, mine)) is not None:
-            raise InputError(f"learner {bad!r}", "events already", "none", _REMEDY)
+        lane.ask("must_fit", source, mine)
     owners = [actor_of(learner, len(service.lanes)) for learner in log.learner_ids]
     by_lane: list[list[int]] = [[] for _ in service.lanes]
     for place, learner in enumerate(log.events["learner"].tolist()):

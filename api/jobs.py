@@ -14,11 +14,15 @@ from typing import Protocol
 from actors.ports import JournalError
 from actors.storage.services import Services
 from api.clock import Clock
+from engine.calendar import MS_PER_DAY
 
 _log = logging.getLogger("engage.jobs")
 
 BEAT_MS = 10_000
 """A service shows that it is alive this often."""
+
+DEAD_MS = MS_PER_DAY
+"""A service that has not been seen for so long has been killed: the next one to enter forgets it."""
 
 _LOOK_S = 0.2  # a ticker looks at the clock this often
 _TROUBLE_S = 5.0  # ... and after a failure only then
@@ -109,6 +113,7 @@ def alive(services: Services, clock: Clock) -> Iterator[None]:
     """
     service_id = f"{socket.gethostname()}, process {os.getpid()}, {uuid.uuid4().hex[:8]}"
     beats = Beats(services, service_id)
+    services.forget(clock() - DEAD_MS)
     beats.step(clock())
     try:
         with ticking("beats", beats, clock):

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -24,6 +25,7 @@ TTL_MS = 3_000
 MOST_HELD = 10_000
 """Keys and unknown ids held in memory at once."""
 
+_LOOKERS = 4  # look-ups at once; each takes less than a millisecond, and the others wait
 _SECRET_BYTES = 32
 _ID_BYTES = 6
 _FORM = re.compile(rf"{PREFIX}_([0-9a-f]{{{2 * _ID_BYTES}}})_([A-Za-z0-9_-]{{43}})", re.ASCII)
@@ -153,6 +155,8 @@ class KeyRing:
         self._store, self._clock, self._steady = store, clock, steady
         self._held: dict[str, _Held] = {}
         self._asked: dict[str, asyncio.Task[_Held]] = {}
+        # Threads of its own: where all others wait for an actor that is stuck, it must still be told who is asking.
+        self._threads = ThreadPoolExecutor(_LOOKERS, "keys")
 
     def knows(self, credentials: str) -> bool:
         """Return whether credentials name a key that exists and was asked for lately: finding it again is no work."""
@@ -179,10 +183,6 @@ class KeyRing:
         # An object of its own: each request notes in it what it asked for.
         return Principal(known.name, known.role, known.scopes, until_ms=held.key.expires_ms)
 
-    def forget(self, key_id: str) -> None:
-        """Look again at the next request: this process has just changed the key."""
-        self._held.pop(key_id, None)
-
     async def _ask(self, key_id: str) -> _Held:
         task = self._asked.get(key_id)
         if task is None:
@@ -192,7 +192,7 @@ class KeyRing:
 
     async def _look(self, key_id: str) -> _Held:
         try:
-            key = await asyncio.to_thread(self._store.find, key_id)
+            key = await asyncio.get_running_loop().run_in_executor(self._threads, self._store.find, key_id)
         finally:
             del self._asked[key_id]
         held = _Held(key, _principal(key) if key else None, self._steady() + TTL_MS)

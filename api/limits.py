@@ -15,10 +15,10 @@ class Allowance(NamedTuple):
     """What is left to somebody.
 
     Args:
-        granted: whether this request was.
+        granted: whether what was asked for was.
         left: how many more would be now.
         full_s: seconds until all of the burst is there again.
-        wait_s: seconds until the next would be granted, 0 = now.
+        wait_s: seconds until it would be granted, 0 = it was.
     """
 
     granted: bool
@@ -49,26 +49,27 @@ class Limiter:
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def take(self, name: str) -> Allowance:
-        """Grant or refuse one request."""
+    def take(self, name: str, count: int = 1) -> Allowance:
+        """Grant or refuse so many at once, all or none."""
         now = self._clock()
         full_at = min(max(self._full_at.get(name, now), now), now + self._whole_ms)  # also where the clock was set back
-        after = full_at + self._each_ms
+        after = full_at + count * self._each_ms
         missing = after - now - self._whole_ms
         if missing > _ROUNDING_MS:
-            return Allowance(False, 0, _seconds(full_at - now), _seconds(missing))
+            return Allowance(False, self._left(full_at - now), _seconds(full_at - now), _seconds(missing))
         if name not in self._full_at and len(self._full_at) >= self._tidy_at:
             self._tidy(now)
         self._full_at[name] = after
-        return Allowance(
-            True, int((now + self._whole_ms - after + _ROUNDING_MS) / self._each_ms), _seconds(after - now), 0
-        )
+        return Allowance(True, self._left(after - now), _seconds(after - now), 0)
 
-    def wait_s(self, name: str) -> int:
-        """Return how many seconds somebody would have to wait now, without asking for anything."""
+    def wait_s(self, name: str, count: int = 1) -> int:
+        """Return how many seconds somebody would have to wait now for so many, without asking for anything."""
         now = self._clock()
-        missing = self._full_at.get(name, now) + self._each_ms - now - self._whole_ms
+        missing = max(self._full_at.get(name, now), now) + count * self._each_ms - now - self._whole_ms
         return _seconds(missing) if missing > _ROUNDING_MS else 0
+
+    def _left(self, until_full_ms: float) -> int:
+        return int((self._whole_ms - until_full_ms + _ROUNDING_MS) / self._each_ms)
 
     def _tidy(self, now: int) -> None:
         self._full_at = {name: full_at for name, full_at in self._full_at.items() if full_at > now}

@@ -12,8 +12,8 @@ class Rate:
     """How often one key, learner or address may ask: a bucket that is refilled steadily.
 
     Args:
-        per_s: requests a second in the long run.
-        burst: requests at once, after a pause.
+        per_s: requests a second in the long run; of a learner also events.
+        burst: as many at once, after a pause.
     """
 
     per_s: float
@@ -37,8 +37,9 @@ class Settings:
         header_timeout_s: until when a request's headers must have come, seconds after its first byte.
         body_timeout_s: until when a request's body must have come, seconds after its headers.
         service_rate: of each API key.
-        learner_rate: of each learner, over all tokens.
+        learner_rate: of each learner, over all tokens; of a batch each event counts.
         stranger_rate: of each address, for credentials that are wrong or not known yet.
+        audit_days: how long a line of the audit log is kept: a year, and time to look into it.
         token_ttl_s: life of a learner's token unless its maker asks for another, seconds.
         public_metrics: whether `/metrics` asks for no key, for a scraper that has none.
         allowed_origins: web origins whose pages may call from a browser, such as ``https://learn.example.org``.
@@ -52,8 +53,9 @@ class Settings:
     header_timeout_s: float = 10.0
     body_timeout_s: float = 30.0
     service_rate: Rate = Rate(per_s=10_000, burst=20_000)
-    learner_rate: Rate = Rate(per_s=10, burst=60)
+    learner_rate: Rate = Rate(per_s=10, burst=200)
     stranger_rate: Rate = Rate(per_s=5, burst=50)
+    audit_days: int = 400
     token_ttl_s: int = 900
     public_metrics: bool = False
     allowed_origins: tuple[str, ...] = ()
@@ -65,6 +67,7 @@ class Settings:
             "max_header_bytes": 1 << 10,
             "header_timeout_s": 0.05,
             "body_timeout_s": 0.05,
+            "audit_days": 1,
             "token_ttl_s": 1,
         }
         for name, least in at_least.items():

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from actors.learner import ActorSpec, Arm
 from actors.local import LocalRuntime
 from actors.parcels import Post
 from actors.runtime import Runtime
 from actors.scoring import DirectScorer, ScoringActor
 from actors.service import Service
+from actors.spec import ActorSpec, Arm
 from actors.storage.journal import SqlJournal
 from actors.warming import warm_up
 from actors.watching import Watch

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from actors.directory import by_hash
-from actors.learner import ActorSpec
+from actors.spec import ActorSpec
 from api.wiring import RuntimeName, cores, open_runtime
 from benchmarks import logs, workload
 from benchmarks.measure import REPEATS, Table, Timing, millions

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.directory import Directory, in_blocks
-from actors.learner import ActorSpec
 from actors.runtime import Runtime
+from actors.spec import ActorSpec
 from api.wiring import RuntimeName, open_runtime
 from engine import rules as engine_rules
 from engine.risk import model as risk_model

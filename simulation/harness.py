@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.directory import Directory
-from actors.learner import ActorSpec, Arm
 from actors.ports import Meter, WorldMaker
 from actors.runtime import Runtime
+from actors.spec import ActorSpec, Arm
 from engine import record
 from engine.rules import Rules
 from simulation.scenario import Scenario

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from actors.learner import ActorSpec
 from actors.ray_cluster import Cluster
 from actors.runtime import Runtime
+from actors.spec import ActorSpec
 from engine.risk import model as risk_model
 from tests.runtimes import Open, runtimes
 

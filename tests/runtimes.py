@@ -9,8 +9,8 @@ from pathlib import Path
 
 import actors.local
 import actors.ray_runtime
-from actors.learner import ActorSpec
 from actors.runtime import Runtime
+from actors.spec import ActorSpec
 
 Open = Callable[[Sequence[ActorSpec], Path], contextlib.AbstractContextManager[Runtime]]
 """Opens a runtime of these actors, with a directory for their snapshots."""

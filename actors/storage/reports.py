@@ -44,13 +44,6 @@ class ReportStore:
         """Keep a report. Return False where its period has one already, which stays."""
         return put_once(self._database, REPORTS, {**vars(report), "body": to_json(report.body)})
 
-    def find(self, name: str, period: str) -> Report | None:
-        """Return the report of a period, None = there is none yet."""
-        wanted = select(REPORTS).where(REPORTS.c.name == name, REPORTS.c.period == period)
-        with self._database.reading() as connection:
-            row = connection.execute(wanted).first()
-        return None if row is None else _report(row._asdict())
-
     def newest(self, name: str, limit: int = 100, before: str | None = None) -> list[Report]:
         """Return reports of a name, newest period first.
 

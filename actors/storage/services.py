@@ -31,6 +31,11 @@ class Services:
         with self._database.reading() as connection:
             return list(connection.execute(wanted).scalars())
 
+    def forget(self, before_ms: int) -> None:
+        """Forget the services that have not been seen since, as those that were killed: they never took their leave."""
+        with self._database.writing() as connection:
+            connection.execute(delete(SERVICES).where(SERVICES.c.seen_ms < before_ms))
+
     def leave(self, service_id: str) -> None:
         """Say that a service has ended, as one does that ends in order."""
         with self._database.writing() as connection:

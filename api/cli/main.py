@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from api.cli import dataset, export, history, keys, replay, serve, simulate, train
+from api.cli import audit, dataset, export, history, keys, replay, serve, simulate, train
 from api.cli.console import errors, say_error
 from engine.errors import EngageError, InputError
 
@@ -18,6 +18,7 @@ app.command("train")(train.train)
 app.command("import")(history.import_)
 app.command("export")(export.export)
 app.command("serve")(serve.serve)
+app.command("audit")(audit.audit)
 app.add_typer(keys.app, name="keys")
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from actors.directory import by_hash
-from actors.learner import ActorSpec
+from actors.spec import ActorSpec
 from api.cli.console import Stopwatch, console, output_directory, progress, working_directory, write_json
 from api.wiring import RuntimeName, cores, open_runtime
 from engine import rules as engine_rules

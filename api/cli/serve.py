@@ -33,6 +33,9 @@ def serve(
     policy: Annotated[str, typer.Option(help="Names the interventions that `calculate` shows")] = "at_risk",
     rules: Annotated[Path | None, typer.Option(help="Your own rules, overriding the defaults")] = None,
     model: Annotated[Path | None, typer.Option(help="Risk model; default: the packaged one")] = None,
+    audit_days: Annotated[
+        int, typer.Option(help="Days for which a line of the audit log is kept")
+    ] = Settings.audit_days,
     public_metrics: Annotated[bool, typer.Option(help="Let anyone who can reach it read /metrics")] = False,
 ) -> None:
     """Serve the API until Ctrl-C or SIGTERM; what is acknowledged is durable, whatever dies."""
@@ -41,7 +44,7 @@ def serve(
     product_rules, risk = engine_rules.load(rules), risk_model.load(model)
     calendar.zone(timezone)
     make(policy)
-    settings = Settings(host=host, port=port, public_metrics=public_metrics)
+    settings = Settings(host=host, port=port, audit_days=audit_days, public_metrics=public_metrics)
     trouble = Trouble()
     errors.print("Starting ...")
     with open_app(

@@ -18,7 +18,7 @@ from pydantic_core import to_json
 
 from actors.answers import Receipt
 from api.access import Caller, Principal, Role, own
-from api.batches import MOST_EVENTS, NDJSON, read_batch
+from api.batches import MOST_EVENTS, MOST_OWN_EVENTS, NDJSON, read_batch
 from api.bodies import MOST_SINGLE
 from api.context import Context, Engine
 from api.events import EXAMPLE, Accepted, EventBody
@@ -111,8 +111,8 @@ async def track(engine: Engine, caller: Caller, body: EventBody, key: Idempotenc
         "requestBody": {
             "required": True,
             "description": (
-                f"1 to {MOST_EVENTS:,} events, and from a learner's own token no more than {MOST_SINGLE >> 10} KiB;"
-                " `Content-Encoding: gzip` is understood."
+                f"1 to {MOST_EVENTS:,} events, and from a learner's own token {MOST_OWN_EVENTS} in"
+                f" {MOST_SINGLE >> 10} KiB; `Content-Encoding: gzip` is understood."
             ),
             "content": {
                 "application/json": {
@@ -133,8 +133,10 @@ async def track(engine: Engine, caller: Caller, body: EventBody, key: Idempotenc
 )
 async def events(engine: Engine, caller: Caller, request: Request) -> Response:
     """Take in a batch. Each item is judged by itself: good ones are kept when others are refused."""
-    read = read_batch(await request.body(), request.headers.get("content-type", ""))
     now_ms, client = engine.clock(), caller.role is Role.LEARNER
+    most = MOST_OWN_EVENTS if client else MOST_EVENTS
+    read = read_batch(await request.body(), request.headers.get("content-type", ""), most)
+    caller.charge(len(read))
     results: list[Any] = [None] * len(read)
     accepted: list[Accepted] = []
     places: list[int] = []

@@ -10,10 +10,13 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from api.context import Engine
 from api.problems import Refused, responses
 from api.rim import TheRim
 
 _log = logging.getLogger("engage.api")
+
+_UNWRITTEN = "a journal cannot be written: its database is locked, full or away"
 
 router = APIRouter(tags=["operations"])
 
@@ -38,9 +41,9 @@ async def health() -> Health:
 
 
 @router.get("/ready", summary="Can it work?", responses=responses(503))
-async def ready(rim: TheRim) -> Health:
+async def ready(rim: TheRim, engine: Engine) -> Health:
     """Answer 200 when requests can be served, else 503: send it none meanwhile. The reasons are in its log."""
-    reasons = rim.ready()
+    reasons = [*rim.ready(), *([_UNWRITTEN] if engine.service.troubled else [])]
     if reasons:  # they may name machines, and anybody may ask here
         _log.warning("not ready: %s", "; ".join(reasons))
         raise Refused(503, "the service", "not ready", "", "Wait; its operator finds the reason in its log.")

@@ -73,6 +73,7 @@ async def calculate(engine: Engine, caller: Caller, body: Calculate) -> RiskStat
         own(caller, body.user_id)
         return await asyncio.to_thread(_one, engine, body.user_id)
     if body.user_ids is not None:
+        caller.about = tuple(dict.fromkeys(body.user_ids))  # each of them is on record
         return await asyncio.to_thread(_some, engine, body.user_ids)
     return await asyncio.to_thread(_page, engine, await engine.roster.table(), body.cursor, body.limit)
 

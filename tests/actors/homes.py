@@ -9,9 +9,9 @@ import numpy as np
 
 from actors.answers import Answer
 from actors.intake import EventIn, Intake
-from actors.learner import ActorSpec
 from actors.live import LiveLearners
 from actors.ports import Entry, Message, Scores
+from actors.spec import ActorSpec
 from engine import calendar, rules
 from engine.calendar import MS_PER_DAY, MS_PER_MINUTE
 

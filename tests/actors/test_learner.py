@@ -12,9 +12,10 @@ import pytest
 
 from actors.answers import Answer
 from actors.intake import Intake
-from actors.learner import ActorSpec, LearnerActor, MessageGapError
+from actors.learner import LearnerActor, MessageGapError
 from actors.ports import FencedError, JournalError
 from actors.register import UnknownLearnerError
+from actors.spec import ActorSpec
 from engine.record import NEVER
 from tests.actors.homes import MONDAY, RULES, HeldScorer, event, instant
 from tests.faults.faulty_disk import (

@@ -179,6 +179,18 @@ def history(learner: str, count: int = 3, start: int = 0) -> Intake:
     return Intake.of([event(learner, at_ms, 1_000 + start + number) for number, at_ms in enumerate(at)])
 
 
+def unfit(learners: LiveLearners, source: str, ids: list[str]) -> str | None:
+    """Return who of these has events from elsewhere than a history."""
+    for learner in ids:
+        try:
+            learners.must_fit(source, [learner])
+        except InputError as error:
+            assert repr(learner) in str(error)
+            return learner
+    learners.must_fit(source, ids)
+    return None
+
+
 def test_history_comes_part_by_part_before_going_live_and_once() -> None:
     home = Home()
     assert home.learners.parts_of("school") == 0
@@ -191,9 +203,9 @@ def test_history_comes_part_by_part_before_going_live_and_once() -> None:
     assert home.record("ann")["view"]["streak"] == 6
     again = home.do("import", "school", 2, history("ann"))
     assert [VERDICTS[code] for code in again.receipts["verdict"]] == ["duplicate"] * 3
-    assert home.learners.unfit("other", ["bob", "ann"]) == "ann", "of one learner one history"
+    assert unfit(home.learners, "other", ["bob", "ann"]) == "ann", "of one learner one history"
     home.do("import", "other", 0, history("bob"))
-    assert home.learners.unfit("school", ["bob"]) == "bob"
+    assert unfit(home.learners, "school", ["bob"]) == "bob"
     same(home.learners, home.replayed())
     same(home.learners, home.restored())
 
@@ -202,14 +214,14 @@ def test_history_is_refused_once_a_learner_is_live() -> None:
     home, now_ms = Home(), instant(MONDAY)
     home.do("import", "school", 0, history("ann"))
     home.do("profile", "bob", {"displayName": "Bob"}, now_ms)
-    assert home.learners.unfit("school", ["ann", "bob", "new"]) is None, "a profile is no event"
+    assert unfit(home.learners, "school", ["ann", "bob", "new"]) is None, "a profile is no event"
     home.acts("ann", now_ms)
     for learners in (home.learners, home.replayed(), home.restored()):
-        assert learners.unfit("school", ["bob", "ann"]) == "ann"
+        assert unfit(learners, "school", ["bob", "ann"]) == "ann"
         with pytest.raises(InputError, match="'ann'"):
             learners.resolve("import", "school", 1, history("ann", start=3))
     home.do("erase", "ann", "hash", now_ms)
-    assert home.learners.unfit("school", ["ann"]) is None, "who comes back is new"
+    assert unfit(home.learners, "school", ["ann"]) is None, "who comes back is new"
 
 
 def test_an_erased_learner_leaves_an_empty_row_and_comes_back_as_another() -> None:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import actors.local
-from actors.learner import ActorSpec
 from actors.runtime import Runtime
+from actors.spec import ActorSpec
 from engine import rules as engine_rules
 from engine.events import EVENT, empty, from_frame, to_frame
 from engine.record import check

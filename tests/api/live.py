@@ -15,10 +15,10 @@ import numpy as np
 
 from actors.answers import Receipt
 from actors.directory import by_hash
-from actors.learner import ActorSpec
 from actors.local import LocalRuntime
 from actors.ports import Entry
 from actors.service import Service
+from actors.spec import ActorSpec
 from actors.storage.journal import SqlJournal
 from api.clock import ManualClock
 from api.events import EventBody, Gate

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import httpx
@@ -142,6 +142,7 @@ class Scene:
     store: MemoryKeys
     tokens: Tokens
     audit: list[AuditLine]
+    service: SimpleNamespace
     credentials: dict[Role, str] = field(default_factory=dict)
 
     def bearer(self, role: Role) -> dict[str, str]:
@@ -171,11 +172,16 @@ def make_scene(patch: pytest.MonkeyPatch, settings: Settings | None = None, **ri
     store, audit = MemoryKeys(), list[AuditLine]()
     clock, steady = ManualClock(NOW_MS), ManualClock(5_000)
     tokens = Tokens([SECRET], clock)
-    options = {"audit": audit.append, "ready": list, "clock": clock, "steady": steady} | rim_options
+    service = SimpleNamespace(troubled=False)
+
+    def keep(lines: Sequence[AuditLine], _oldest_ms: int) -> None:
+        audit.extend(lines)
+
+    options: dict[str, Any] = {"audit": keep, "ready": list, "clock": clock, "steady": steady} | rim_options
     rim = Rim(settings or Settings(), store, tokens, **options)
-    scene = Scene(
-        create_app(rim, modules=(operations, reference, token_routes, probes())), clock, steady, store, tokens, audit
-    )
+    modules = (operations, reference, token_routes, probes())
+    app = create_app(rim, SimpleNamespace(service=service), modules=modules)
+    scene = Scene(app, clock, steady, store, tokens, audit, service)
     for role in (Role.SERVICE, Role.ADMIN):
         scene.credentials[role] = scene.key(role).text
     scene.credentials[Role.LEARNER] = tokens.mint("u-1", 600, frozenset(Scope)).text

@@ -239,7 +239,7 @@ def test_what_admins_see_is_on_record_first(scene: Scene) -> None:
 def test_an_admin_sees_nothing_that_cannot_be_put_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     from actors.ports import JournalError
 
-    def full(_line: object) -> None:
+    def full(_lines: object, _oldest_ms: int) -> None:
         raise JournalError("database", "no room left")
 
     scene = make_scene(monkeypatch, audit=full)

@@ -159,7 +159,7 @@ def test_who_is_asked_to_wait_too_long_is_told_so() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(400, RefusedError), (401, AccessError), (403, AccessError), (404, RefusedError), (422, RefusedError),
-     (500, RefusedError), (307, RefusedError)],
+     (501, RefusedError), (307, RefusedError)],
 )  # fmt: skip
 def test_a_refusal_is_told_at_once_with_its_problem(status: int, kind: type[RefusedError]) -> None:
     with stand_in((status, {})) as (service, url), connect(url) as engage, pytest.raises(RefusedError) as refused:
@@ -169,6 +169,14 @@ def test_a_refusal_is_told_at_once_with_its_problem(status: int, kind: type[Refu
     assert str(refused.value) == "requests. Wait."
     again = pickle.loads(pickle.dumps(refused.value))  # noqa: S301  # our own bytes
     assert (str(again), again.status, again.problem) == (str(refused.value), status, refused.value.problem)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_what_does_not_pass_is_told_as_worth_another_try(status: int) -> None:
+    answers = [(status, {})] * 3
+    with stand_in(*answers) as (service, url), connect(url, attempts=3) as engage, pytest.raises(BusyError) as busy:
+        engage.track("ana", "note")
+    assert (busy.value.status, len(service.requests)) == (status, 3)
 
 
 def test_nobody_there_is_told_so() -> None:
@@ -183,7 +191,7 @@ def test_nobody_there_is_told_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "content"), [(400, b"<html>"), (500, b'["no object"]'), (418, b"")], ids=["page", "list", "empty"]
+    ("status", "content"), [(400, b"<html>"), (409, b'["no object"]'), (418, b"")], ids=["page", "list", "empty"]
 )
 def test_a_refusal_without_a_problem_is_one_too(status: int, content: bytes) -> None:
     http = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(status, content=content)))

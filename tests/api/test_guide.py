@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 
 from api.access import Role
+from api.batches import MOST_OWN_EVENTS
+from api.bodies import MOST_SINGLE, MOST_VALUES
+from api.events import MOST_PROPERTIES, MOST_PROPERTIES_BYTES
+from api.settings import Settings
 from tests.api.site import Site, open_site
 from tests.conftest import ROOT
 
@@ -82,3 +86,16 @@ def test_the_requests_of_the_readme_work(site: Site, shell: tuple[str, str]) -> 
     assert len(answers) == 6 and not [answer for answer in answers if "problem-type" in answer]
     assert '"xpAwarded":50' in answers[0] and '"status":"accepted"' in answers[0]
     assert '"xpAwarded":50' in answers[4] and '"status":"duplicate"' in answers[4]
+
+
+def test_the_limits_are_those_that_hold() -> None:
+    rate = Settings.learner_rate
+    bounds = (
+        f"| {MOST_SINGLE >> 10} KiB, {MOST_OWN_EVENTS} events |",
+        f"| {MOST_VALUES:,} |",
+        f"| {MOST_PROPERTIES} members, {MOST_PROPERTIES_BYTES >> 10} KiB as JSON",
+        f"| {rate.per_s:g} a second, {rate.burst} at once |",
+    )
+    assert [bound for bound in bounds if bound not in GUIDE] == []
+    operations = (ROOT / "docs/operations.md").read_text("utf-8")
+    assert f"| {Settings.audit_days} |" in operations and f"{Settings.audit_days} days" in operations

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from api import bodies
 from api.access import Role
 from api.batches import MOST_EVENTS
-from api.bodies import MOST_MEMBERS, MOST_SINGLE
+from api.bodies import MOST_MEMBERS, MOST_SINGLE, MOST_VALUES
+from api.events import MOST_PROPERTIES, MOST_PROPERTIES_BYTES
 from tests.api.hostile import HASTY, JSON, post, state
 from tests.api.site import API, Site, open_site
 
@@ -95,9 +97,37 @@ def test_bodies_beyond_their_bound_are_refused(untouched: Site) -> None:
     assert post(untouched, "/xapi/statements", b" " * (MOST + 1)) == (413, "the body")
 
 
+def full(members: int) -> dict[str, str]:
+    """Return properties that take as many bytes as they may."""
+    found = dict.fromkeys((f"{number:03x}" for number in range(members)), "")
+    found["000"] = "x" * (MOST_PROPERTIES_BYTES - len(json.dumps(found, separators=(",", ":"))))
+    return found
+
+
+def test_properties_are_bounded_and_what_is_beyond_is_refused_alone(site: Site) -> None:
+    fine, long = full(MOST_PROPERTIES), full(MOST_PROPERTIES)
+    long["000"] += "x"
+    for wrong in (long, full(MOST_PROPERTIES + 1), {"deep": [[0] * 100] * 100}):
+        events = [{**EVENT, "properties": properties} for properties in (fine, wrong, fine)]
+        for sent in ({"json": events}, {"content": "\n".join(map(json.dumps, events)), "headers": LINES}):
+            told = site.ask("POST", "/events", **sent).json()
+            assert (told["accepted"], told["refused"]) == (2, 1)
+            assert told["results"][1]["item"] == "properties" and "at most" in told["results"][1]["expected"]
+        assert site.ask("POST", "/track", json=events[1]).json()["item"] == "body.properties"
+
+
+@pytest.mark.parametrize("path", [f"{API}/events", "/xapi/statements"])
+def test_a_body_of_too_many_values_is_not_even_read(untouched: Site, path: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(bodies, "read_json", None)  # it would be called, and fail
+    lists = b'[{"userId":"ann","action":"note","properties":{"a":[' + b",".join([b"[]"] * MOST_VALUES) + b"]}}]"
+    for kind in (JSON, LINES):
+        assert post(untouched, path, lists, **kind) == (413, "the body")
+        assert post(untouched, path, gzip.compress(lists), **kind, **{"Content-Encoding": "gzip"}) == (413, "the body")
+
+
 def test_an_event_may_be_as_long_as_its_parts(site: Site) -> None:
     longest = {"userId": "é" * 128, "action": "note", "eventId": "é" * 200, "courseId": "é" * 200}
-    assert site.post("/track", {**longest, "properties": {"a": "x" * 100_000}})["status"] == "accepted"
+    assert site.post("/track", {**longest, "properties": full(MOST_PROPERTIES)})["status"] == "accepted"
 
 
 def bomb(size: int) -> bytes:

@@ -98,6 +98,15 @@ def test_a_service_is_alive_while_it_runs(database: Database) -> None:
     assert services.alive(0) == []
 
 
+def test_a_service_that_enters_forgets_those_that_were_killed_long_ago(database: Database) -> None:
+    services, clock = Services(database), ManualClock(1_000_000)
+    services.beat("killed", clock())
+    for days, rows in ((0, 2), (1, 2), (0.001, 1)):
+        clock.advance(days=days)
+        with jobs.alive(services, clock):
+            assert len(services.alive(0)) == rows
+
+
 def app_context(app: Any) -> Context:
     context: Context = app.state.context
     return context

@@ -189,20 +189,6 @@ def test_memory_for_unknown_ids_is_bounded() -> None:
     asyncio.run(guess())
 
 
-def test_a_change_made_by_this_process_is_seen_at_once() -> None:
-    store = MemoryKeys()
-    made = keys.create(store, "x", Role.SERVICE, NOW_MS)
-
-    async def change() -> None:
-        held, _ = ring(store)
-        assert await held.check(made.text)
-        store.revoke(made.key.id, NOW_MS)
-        held.forget(made.key.id)
-        assert await held.check(made.text) is None
-
-    asyncio.run(change())
-
-
 @given(st.text(max_size=120))
 def test_no_text_that_is_no_key_reaches_the_store(text: str) -> None:
     store = MemoryKeys()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.access import Role, Scope
+from api.batches import MOST_OWN_EVENTS, NDJSON
 from api.clock import ManualClock, steady_clock, wall_clock
 from api.keys import TTL_MS
 from api.limits import Limiter
 from api.settings import Rate, Settings
 from engine.errors import InputError
 from tests.api.rim import make_scene, served
+from tests.api.site import open_site
 
 SMALL = Settings(service_rate=Rate(2, 4), learner_rate=Rate(1, 2), stranger_rate=Rate(0.5, 3))
 
@@ -78,6 +83,17 @@ def test_whoever_waits_as_told_is_let_in() -> None:
             assert limiter.take("a").granted
 
 
+def test_many_are_granted_whole_or_not_at_all() -> None:
+    clock = ManualClock()
+    limiter = Limiter(Rate(per_s=2, burst=10), clock)
+    assert limiter.take("a", 7) == (True, 3, 4, 0)
+    assert limiter.take("a", 5) == (False, 3, 4, 1)  # it took nothing
+    assert limiter.take("a", 3).granted and not limiter.take("a").granted
+    assert limiter.wait_s("a", 4) == 2
+    clock.advance(seconds=2)
+    assert limiter.take("a", 4).granted and not limiter.take("a").granted
+
+
 def test_a_clock_that_was_set_back_locks_nobody_out() -> None:
     clock = ManualClock(10**9)
     limiter = Limiter(Rate(1, 1), clock)
@@ -122,6 +138,40 @@ def test_a_learners_tokens_share_one_bucket(monkeypatch: pytest.MonkeyPatch) -> 
         token = scene.tokens.mint("u-1", 60, frozenset(Scope)).text
         asked.append(scene.ask("GET", "/probe/shared", None, headers={"Authorization": f"Bearer {token}"}).status_code)
     assert asked == [200, 200, 429]
+
+
+def batch(count: int) -> list[dict[str, str]]:
+    return [{"userId": "ann", "action": "note"} for _ in range(count)]
+
+
+def test_of_a_learners_batch_each_event_counts(tmp_path: Path) -> None:
+    with open_site(tmp_path, settings=Settings(learner_rate=Rate(0.1, 150))) as site:
+        answers = [site.ask("POST", "/events", Role.LEARNER, json=batch(MOST_OWN_EVENTS)) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [200, 429, 429, 429, 429]
+        assert answers[0].headers["ratelimit-remaining"] == "50"
+        told = answers[1].json()
+        assert told["item"] == "events" and int(answers[1].headers["retry-after"]) > 400
+        assert sum(lane.verdicts["full"] for lane in site.service.lanes) == MOST_OWN_EVENTS
+        small = site.ask("POST", "/events", Role.LEARNER, json=batch(20))
+        assert small.status_code == 200  # what is left may still be spent
+
+
+def test_a_learners_batch_is_small_and_a_keys_is_not(tmp_path: Path) -> None:
+    many = batch(MOST_OWN_EVENTS + 1)
+    lines = "\n".join(map(json.dumps, many))
+    with open_site(tmp_path) as site:
+        for sent in ({"json": many}, {"content": lines, "headers": {"Content-Type": NDJSON[0]}}):
+            refused = site.ask("POST", "/events", Role.LEARNER, **sent)
+            told = refused.json()
+            assert (refused.status_code, told["item"], told["got"]) == (413, "events", "101")
+            assert told["expected"] == "1 to 100 in one request"
+            assert site.ask("POST", "/events", **sent).json()["accepted"] == len(many)
+
+
+def test_a_batch_that_no_bucket_holds_is_too_large_and_not_too_soon(tmp_path: Path) -> None:
+    with open_site(tmp_path, settings=Settings(learner_rate=Rate(10, 5))) as site:
+        told = site.ask("POST", "/events", Role.LEARNER, json=batch(6)).json()
+        assert (told["status"], told["got"], told["expected"]) == (413, "6", "at most 5 at once")
 
 
 def test_health_is_never_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
 
+from actors.storage import trouble
 from api.access import Role
+from api.problems import KINDS
 from api.routes.operations import VERSION
 from api.routes.reference import example
-from tests.api.rim import Scene, make_scene, rule_of, served
+from tests.api.rim import SOON_S, Scene, make_scene, rule_of, served
+from tests.api.site import open_site
 
 
 def test_it_says_that_it_lives_and_what_it_is(scene: Scene) -> None:
@@ -29,6 +35,32 @@ def test_it_says_that_it_is_not_ready_and_the_log_says_why(
     assert answer.headers["retry-after"] and scene.ask("GET", "/health", None).status_code == 200
     reasons.clear()
     assert scene.ask("GET", "/ready", None).status_code == 200
+
+
+def test_it_is_not_ready_while_a_journal_cannot_be_written(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.service.troubled = True
+    answer = scene.ask("GET", "/ready", None)
+    assert answer.status_code == 503 and answer.headers["retry-after"] and answer.json()["got"] == "not ready"
+    assert "cannot be written" in caplog.text and "cannot be written" not in answer.text
+    scene.service.troubled = False
+    assert scene.ask("GET", "/ready", None).status_code == 200
+
+
+def test_it_is_not_ready_while_another_holds_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trouble, "RETRY_S", 0.1)
+    event = {"userId": "ann", "action": "note"}
+    with open_site(tmp_path) as site, closing(sqlite3.connect(tmp_path / "engage.db", timeout=SOON_S)) as other:
+        site.track()
+        assert site.http.get("/ready").status_code == 200
+        other.execute("BEGIN IMMEDIATE")
+        assert site.ask("POST", "/track", json=event).status_code == 503
+        refused = site.http.get("/ready")
+        assert refused.status_code == 503 and refused.headers["retry-after"]
+        assert refused.json()["title"] == KINDS[503].title
+        assert site.http.get("/health").status_code == 200
+        other.rollback()
+        assert site.ask("POST", "/track", json=event).status_code == 200
+        assert site.http.get("/ready").status_code == 200
 
 
 def test_metrics_count_by_route_and_never_by_person(scene: Scene) -> None:

@@ -102,7 +102,7 @@ def test_a_missing_body_is_named(scene: Scene) -> None:
 
 
 def test_a_clients_input_is_never_sent_back_at_length(scene: Scene) -> None:
-    for name in (["x"] * 100_000, {"k" * 100_000: 1}, 10**4_000):
+    for name in (["x"] * 50_000, {"k" * 100_000: 1}, 10**4_000):
         told = checked(scene.ask("POST", "/probe/things", json={"name": name}), 422)
         assert len(told["got"]) < 250
     told = checked(scene.ask("POST", "/probe/things", json={"name": "u", "size": "x" * 100_000}), 422)

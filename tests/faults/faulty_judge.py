@@ -10,11 +10,11 @@ import numpy as np
 from actors import daily
 from actors.answers import Answer, receipts_told
 from actors.erasure import without
-from actors.learner import ActorSpec
 from actors.live import LiveLearners
 from actors.loop import Loop
 from actors.ports import Entry
 from actors.register import Register
+from actors.spec import ActorSpec
 from engine import events
 from engine.arrival import LATE
 from engine.outcomes import ACHIEVEMENT, KINDS, LEVEL, XP
@@ -160,8 +160,9 @@ class Judge:
         rows = np.arange(len(expected.register))
         if actor.canonical(0, rows) != expected.canonical(0, rows):
             self._differ(actor.loop.records, expected.loop.records, list(DIGEST_FIELDS))
-        for name in ("_source", "_scored_day", "_reminded_day"):
-            assert np.array_equal(getattr(actor, name), getattr(expected, name)), name
+        states = actor.state(), expected.state()
+        for name in ("source", "parts", "scored_day", "reminded_day", "erased"):
+            assert np.array_equal(states[0][name], states[1][name]), name
         assert np.array_equal(actor.loop._triggers, expected.loop._triggers)
 
     def same_as_folded_at_once(self) -> None:

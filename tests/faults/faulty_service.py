@@ -15,9 +15,10 @@ from actors.answers import Receipt
 from actors.feed import Feed
 from actors.intake import EventIn
 from actors.lane import Lane
-from actors.learner import ActorSpec, LearnerActor
+from actors.learner import LearnerActor
 from actors.parcels import Parcel
 from actors.ports import Scores
+from actors.spec import ActorSpec
 from engine import rules
 from tests.faults.faulty_disk import Disk, DiskJournal, DiskStore, Luck
 from tests.faults.faulty_network import FaultyRuntime

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from actors.directory import Directory, in_blocks
-from actors.learner import ActorSpec
 from actors.local import LocalRuntime
 from actors.ports import WorldMaker
+from actors.spec import ActorSpec
 from engine import rules as engine_rules
 from engine.risk import model as risk_model
 from simulation import harness, scenario

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from actors.directory import by_hash
-from actors.learner import ActorSpec
 from actors.local import LocalRuntime
+from actors.spec import ActorSpec
 from engine import record
 from engine import rules as engine_rules
 from engine.risk import model as risk_model

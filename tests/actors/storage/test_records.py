@@ -16,10 +16,10 @@ REPORT = Report("weekly", "2026-W14", {"dau": 12.5, "movers": ["u-1", None], "na
 
 def test_a_report_stands_once(database: Database) -> None:
     reports = ReportStore(database)
-    assert reports.find("weekly", "2026-W14") is None
+    assert reports.newest("weekly") == []
     assert reports.add(REPORT)
     assert not reports.add(replace(REPORT, body={}, created_ms=6_000))
-    assert reports.find("weekly", "2026-W14") == REPORT
+    assert reports.newest("weekly") == [REPORT]
     assert reports.add(replace(REPORT, name="daily"))
     later = replace(REPORT, period="2026-W15")
     assert reports.add(later)
@@ -71,3 +71,11 @@ def test_services_that_are_alive_are_seen(database: Database) -> None:
     services.leave("a")
     services.leave("a")
     assert services.alive(0) == ["b"]
+
+
+def test_services_that_were_killed_are_forgotten(database: Database) -> None:
+    services = Services(database)
+    for service, now_ms in (("a", 1_000), ("b", 2_000), ("c", 3_000)):
+        services.beat(service, now_ms)
+    services.forget(before_ms=2_000)
+    assert services.alive(0) == ["b", "c"]
