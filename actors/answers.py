@@ -71,6 +71,7 @@ class Receipt(NamedTuple):
     """
 
     verdict: str
+    day: int  # local day of the event
     xp_awarded: int
     xp: int
     level: int
@@ -85,10 +86,11 @@ def receipts_told(answer: Answer, places: NDArray[np.int64] | None = None) -> li
     if places is not None:
         rows, ends = rows[places], ends[places]
     told = []
-    for end, (_, awarded, xp, count, level, streak, freezes, verdict) in zip(ends.tolist(), rows.tolist(), strict=True):
+    for end, row in zip(ends.tolist(), rows.tolist(), strict=True):
+        _, awarded, xp, day, count, level, streak, freezes, verdict = row
         mine = [
             Outcome(KINDS[kind], threshold, ordinal, amount)
             for _, _, threshold, ordinal, amount, kind in answer.outcomes[end - count : end].tolist()
         ]
-        told.append(Receipt(VERDICTS[verdict], awarded, xp, level, streak, freezes, mine))
+        told.append(Receipt(VERDICTS[verdict], day, awarded, xp, level, streak, freezes, mine))
     return told

@@ -111,9 +111,9 @@ class Service:
         view: LearnerView = self.lane(learner_id).ask("learner", learner_id, self.clock())
         return view
 
-    def today(self, learner_id: str) -> int:
-        """Return a learner's local day, also of one who is new."""
-        day: int = self.lane(learner_id).ask("today", learner_id, self.clock())
+    def today(self, learner_id: str, now_ms: int) -> int:
+        """Return a learner's local day at an instant, also of one who is new."""
+        day: int = self.lane(learner_id).ask("today", learner_id, now_ms)
         return day
 
     def erase(self, learner_id: str, learner_hash: str) -> Erasure:

@@ -16,8 +16,9 @@ DESCRIPTION = """
 Stream learners' events in; read XP, levels, streaks, achievements, drop-off risk and ranks back.
 
 Every event has an id, yours or one made for you. Sent again under the same id it counts once and is answered as the
-first time, so a request that failed or was not answered may always be sent again. Refusals are
-`application/problem+json`: what was wrong (`item`), what was `got`, what was `expected`, and a `remedy`.
+first time, so a request that failed or was not answered may be sent again under the same ids. One with neither id nor
+instant is a new event each time. Refusals are `application/problem+json`: what was wrong (`item`), what was `got`, what
+was `expected`, and a `remedy`.
 """
 
 _SCHEMES = {

@@ -1,12 +1,14 @@
-"""The HTTP server's protocol with bounds on headers: uvicorn's own takes any number of them, and waits for ever.
+"""The HTTP server's protocol with bounds: uvicorn's own takes any number of headers, and waits for ever.
 
-Headers that have come whole are measured by `api.envelope`; here are those that do not end.
+Headers that have come whole are measured by `api.envelope`; here are those that do not end. Answers that a client does
+not read are broken off: a connection that is closed would stay until the last byte of its answer was taken.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import resource
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -15,9 +17,11 @@ from api.envelope import SECURITY_HEADERS
 from api.problems import Refused, answer
 from api.settings import Settings
 
+_log = logging.getLogger("engage.api")
 _NO_HTTP = Refused(400, "the request", "something else, or what may be read in two ways", "HTTP/1.1")
 _NO_ROOM = Refused(503, "connections", "as many as there may be", "", "Use one again and again.")
 _OTHER_FILES = 256  # that the service may have open beside its connections: databases, snapshots, pipes
+_LEAST_BYTES = 64 << 10  # of an answer a client takes within the time for it, or all that is left
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -26,11 +30,14 @@ class BoundedProtocol(HttpToolsProtocol):
     max_connections: int
     max_header_bytes: int
     header_timeout_s: float
+    reading_timeout_s: float
 
     _in_head = True  # headers are being read; also before the first byte, so that a connection that says nothing ends
     _heard = False  # something of them has come
     _head_bytes = 0  # of them, without the first piece, which may hold the end of something else
     _deadline: asyncio.TimerHandle | None = None
+    _unread = 0  # bytes of answers that had not gone out when that was looked at last
+    _look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own does
         """Begin, with little patience."""
@@ -43,6 +50,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._wait_no_more()
+        self._watch_no_more()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -70,6 +78,28 @@ class BoundedProtocol(HttpToolsProtocol):
             self._wait_no_more()
         super().on_headers_complete()
 
+    def pause_writing(self) -> None:
+        """Much of an answer has not gone out: the client must read."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._watch_no_more()
+
+    def on_response_complete(self) -> None:
+        """An answer has been given."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._watch()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing has come for long."""
+        super().timeout_keep_alive_handler()
+        self._watch()
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, in our form."""
         self._refuse(_NO_HTTP)
@@ -81,6 +111,25 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _watch(self) -> None:
+        """Look in a while whether the client has read."""
+        self._watch_no_more()
+        self._unread = self.transport.get_write_buffer_size()
+        self._look = self.loop.call_later(self.reading_timeout_s, self._judge)
+
+    def _watch_no_more(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _judge(self) -> None:
+        """Cut off a client that does not read: closing would wait for it."""
+        if self.transport.get_write_buffer_size() <= self._unread - _LEAST_BYTES:
+            self._watch()
+            return
+        _log.info("a client did not read for %g s and was cut off", self.reading_timeout_s)
+        self.transport.abort()
 
     def _too_slow(self) -> None:
         self._deadline = None
@@ -116,6 +165,7 @@ def bounded(settings: Settings) -> type[BoundedProtocol]:
         "max_connections": min(settings.max_connections, max(files - _OTHER_FILES, files // 2)),
         "max_header_bytes": settings.max_header_bytes,
         "header_timeout_s": settings.header_timeout_s,
+        "reading_timeout_s": settings.reading_timeout_s,
     }
     return type("BoundedProtocol", (BoundedProtocol,), bounds)
 

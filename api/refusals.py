@@ -30,13 +30,16 @@ STATUSES: dict[type[EngageError], int] = {
 """The status of each error that engine and actors raise, and of what derives from it; any other is an error of ours."""
 
 _OWN_FAULT = EngageError(
-    "this request", "an error of the service", "", "Tell the operator its requestId. It is safe to send it again."
+    "this request",
+    "an error of the service",
+    "",
+    "Tell the operator its requestId. Events sent again under the same ids count once.",
 )
 _NOT_NOW = EngageError(
     "the service",
     "trouble that passes: too much to do, or a journal that cannot be written",
     "",
-    "Send the same again: what was done is not done twice.",
+    "Send the same again, under the same ids: what was done is not done twice.",
 )
 _SAID = ("Input should be ", "Value error, ", "Assertion failed, ", "String should ", "List should ", "Object should ")
 

@@ -1,4 +1,7 @@
-"""The roster: all learners side by side, for lists and ranks; at most about a second old, however many ask."""
+"""The roster: all learners side by side, for lists and ranks, however many ask.
+
+A second old at most where it is quick to gather; where that takes long, twenty times as old as that takes.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +102,7 @@ class Roster:
         self._fetching: asyncio.Task[Table] | None = None
 
     async def table(self) -> Table:
-        """Return all learners as of the last second."""
+        """Return all learners, as of a moment ago."""
         table = self._table
         # By both clocks: the service's is not always the system's, and may have been set on.
         fresh = table is not None and abs(self._service.clock() - table.at_ms) < self._rest_ms

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import math
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -39,6 +40,7 @@ from engine.rules import Rules
 
 _log = logging.getLogger("engage.service")
 _KEEP_ALIVE_S = 75  # longer than pools of clients and proxies hold a connection: they hang up first
+_DRAIN_S = 5  # beyond the patience with clients that read slowly, to answer what is under way at the end
 _LAST_WORDS_S = 5.0  # after trouble that cannot be mended the process ends within these, whatever still waits
 
 
@@ -141,7 +143,7 @@ def open_app(
                 post=loop,
                 fatal=trouble,
             ) as service,
-            jobs.ticking("weekly", _weekly(service, place, zone, rules), clock),
+            jobs.ticking("weekly", _weekly(service, place, rules), clock),
         ):
             rim.registry.register(LaneMetrics(service.lanes))
             context = Context(service, rules, model, make(policy), clock, place.database, place.identity)
@@ -150,8 +152,8 @@ def open_app(
         place.database.dispose()
 
 
-def _weekly(service: Service, place: Place, zone: str, rules: Rules) -> WeeklyReports:
-    return WeeklyReports(service, ReportStore(place.database), lambda log: SqlJournal(place.url, log), zone, rules)
+def _weekly(service: Service, place: Place, rules: Rules) -> WeeklyReports:
+    return WeeklyReports(service, ReportStore(place.database), lambda log: SqlJournal(place.url, log), rules)
 
 
 def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
@@ -170,9 +172,12 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         date_header=False,
+        proxy_headers=bool(settings.trusted_proxies),  # uvicorn's default believes everybody on this machine
+        forwarded_allow_ips=list(settings.trusted_proxies),
         lifespan="on",
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=math.ceil(settings.reading_timeout_s) + _DRAIN_S,
     )
 
 

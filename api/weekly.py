@@ -25,8 +25,9 @@ from engine.rules import Rules
 
 NAME = "weekly"
 """Of the reports in the store; their periods are ISO weeks."""
-DUE_MINUTE = 6 * 60
-"""Local minute of Monday, in the service's own zone, from which on last week's report is due."""
+DUE_MINUTE = 13 * 60
+"""Minute of Monday, UTC, from which on last week's report is due: at noon Sunday ends in the last zone on earth, and is
+scored soon afterwards."""
 TOP = 10
 """Learners in each list."""
 NO_SCORE = "not_scored"
@@ -42,15 +43,13 @@ class WeeklyReports:
         service: whose learners.
         reports: where they are kept.
         journal_of: opens the journal of an actor, for reading.
-        zone: IANA name of the service's own zone.
         rules: of the product.
     """
 
     def __init__(
-        self, service: Service, reports: ReportStore, journal_of: Callable[[int], Journal], zone: str, rules: Rules
+        self, service: Service, reports: ReportStore, journal_of: Callable[[int], Journal], rules: Rules
     ) -> None:
-        self._service, self._reports, self._journal_of = service, reports, journal_of
-        self._zone, self._rules = calendar.zone(zone), rules
+        self._service, self._reports, self._journal_of, self._rules = service, reports, journal_of, rules
         self._done = 0  # Monday of the newest week that has been seen to
 
     def step(self, now_ms: int) -> None:
@@ -65,8 +64,8 @@ class WeeklyReports:
         self._done = newest
 
     def _newest_due(self, now_ms: int) -> int:
-        day, minute = (int(part[0]) for part in calendar.local(np.array([now_ms]), self._zone))
-        return int(calendar.week_start(day if minute >= DUE_MINUTE else day - 1)) - DAYS
+        day = (now_ms - DUE_MINUTE * calendar.MS_PER_MINUTE) // calendar.MS_PER_DAY
+        return int(calendar.week_start(day)) - DAYS
 
     def _make(self, monday: int, now_ms: int) -> None:
         before = self._reports.newest(NAME, 1, before=name_of(monday))

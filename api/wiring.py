@@ -107,7 +107,7 @@ def open_service(
         snapshots: directory for snapshots of this very database.
         clock: UTC ms.
         zone: IANA name of the zone of learners whose profile has none.
-        policy: name of the policy that decides live.
+        policy: name of the policy of the one arm; what it would choose is only shown so far.
         post: runs what keeps promises; default: at once.
         fatal: called if the service cannot go on.
     """

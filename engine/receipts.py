@@ -19,8 +19,9 @@ RECEIPT = np.dtype(
         ("first", "<i8"),  # where the event counted first: its own place, or that of the event it repeats
         ("xp_awarded", "<i4"),  # XP gained; below 0 where a late event moved a milestone
         ("xp", "<i4"),  # XP afterwards
-        ("outcomes", "<i4"),  # rows among the outcomes that are this event's, in order
-        ("level", "<i4"),  # afterwards, 1-based
+        ("day", "<i4"),  # local day of the event
+        ("outcomes", "<i2"),  # rows among the outcomes that are this event's, in order
+        ("level", "<i2"),  # afterwards, 1-based
         ("streak", "<i2"),  # afterwards, days
         ("freezes", "<i2"),  # afterwards
         ("verdict", "<i4"),  # code of engine.arrival.VERDICTS; in all no padding, so that equal rows are equal bytes
@@ -83,6 +84,7 @@ def fold_each(
             receipt["first"] = first
             receipt["xp_awarded"] = int(r["view"]["xp"]) - xp_before
             receipt["xp"] = r["view"]["xp"]
+            receipt["day"] = event["day"]
             receipt["outcomes"] = used - used_before
             receipt["level"] = r["view"]["level"]
             receipt["streak"] = r["view"]["streak"]

@@ -37,6 +37,10 @@ def serve(
         int, typer.Option(help="Days for which a line of the audit log is kept")
     ] = Settings.audit_days,
     public_metrics: Annotated[bool, typer.Option(help="Let anyone who can reach it read /metrics")] = False,
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="Address or network of a proxy whose X-Forwarded-For is believed; repeatable"),
+    ] = None,
 ) -> None:
     """Serve the API until Ctrl-C or SIGTERM; what is acknowledged is durable, whatever dies."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -44,7 +48,13 @@ def serve(
     product_rules, risk = engine_rules.load(rules), risk_model.load(model)
     calendar.zone(timezone)
     make(policy)
-    settings = Settings(host=host, port=port, audit_days=audit_days, public_metrics=public_metrics)
+    settings = Settings(
+        host=host,
+        port=port,
+        audit_days=audit_days,
+        public_metrics=public_metrics,
+        trusted_proxies=tuple(trust_proxy or ()),
+    )
     trouble = Trouble()
     errors.print("Starting ...")
     with open_app(

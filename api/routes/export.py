@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 from fastapi import APIRouter
@@ -15,6 +15,7 @@ from actors.holdings import holdings
 from actors.live import LearnerView
 from api.access import Caller, Role, own
 from api.batches import NDJSON
+from api.closing import ClosingStream
 from api.context import Context, Engine
 from api.problems import Refused, responses
 from api.routes.profiles import Learner
@@ -39,16 +40,16 @@ _DESCRIPTION = (
         200: {"description": _DESCRIPTION, "content": {NDJSON[0]: {"schema": {"type": "string"}}}},
     },
 )
-async def export(engine: Engine, caller: Caller, learner_id: Learner) -> StreamingResponse:
+async def export(engine: Engine, caller: Caller, learner_id: Learner) -> ClosingStream:
     """Return all that is held of a learner: profile, record, every journalled event and what it brought."""
     own(caller, learner_id)
     if caller.role is Role.LEARNER and caller.name in engine.exporting:  # each reads the journal of many learners
         raise Refused(429, "exports", "one of yours", "one at a time", "Wait for its end.", {"Retry-After": "5"})
     view = await asyncio.to_thread(engine.service.learner, learner_id)
-    return StreamingResponse(_counted(engine, caller.name, learner_id, view), media_type=NDJSON[0])
+    return ClosingStream(_counted(engine, caller.name, learner_id, view), NDJSON[0])
 
 
-async def _counted(engine: Context, name: str, learner_id: str, view: LearnerView) -> AsyncIterator[bytes]:
+async def _counted(engine: Context, name: str, learner_id: str, view: LearnerView) -> AsyncGenerator[bytes]:
     """Yield an export, and let it be known that it is under way."""
     engine.exporting.add(name)
     try:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
-from starlette.types import Message, Send
 
 from api.access import Caller, Principal, Role, own
+from api.closing import ClosingStream
 from api.context import Engine
 from api.problems import Refused, responses
 from api.streams import MOST_LISTENERS
@@ -20,8 +16,6 @@ from api.subject import UserId
 
 router = APIRouter(prefix="/api/engagement", tags=["live"])
 
-_log = logging.getLogger("engage.api")
-_PATIENCE_S = 30.0
 MOST_EACH = 5
 """Streams that one learner may have at a time, as on several devices."""
 
@@ -35,33 +29,6 @@ _DESCRIPTION = (
     " `userId`; `id` is a position that resumes the stream: one part for each journal, joined by dots. Events without"
     " data only carry a newer id. Risks are not repeated to those who come back: ask for the present one."
 )
-
-
-class EventStream(StreamingResponse):
-    """A stream that ends when its client does not read.
-
-    Args:
-        events: of the stream.
-    """
-
-    media_type = "text/event-stream"
-
-    def __init__(self, events: AsyncGenerator[bytes]) -> None:
-        super().__init__(events, headers={"X-Accel-Buffering": "no"})
-        self._events = events
-
-    async def stream_response(self, send: Send) -> None:
-        """Send all events."""
-
-        async def send_soon(message: Message) -> None:
-            async with asyncio.timeout(_PATIENCE_S):
-                await send(message)
-
-        async with contextlib.aclosing(self._events):
-            try:
-                await super().stream_response(send_soon)
-            except TimeoutError:
-                _log.info("a listener did not read for %g s and was disconnected", _PATIENCE_S)
 
 
 @router.get(
@@ -81,7 +48,7 @@ async def live(
     follow: Annotated[
         bool, Query(description="false: end after what was missed, for clients that ask now and then.")
     ] = True,
-) -> EventStream:
+) -> ClosingStream:
     """Tell outcomes, notifications and changes of risk as they happen: a learner's own, or for admins everybody's.
 
     A stream ends after a quarter of an hour, with its credentials, or when it is read too slowly; come back with
@@ -97,7 +64,8 @@ async def live(
     def until() -> bool:
         return caller.until_ms is not None and engine.clock() >= caller.until_ms
 
-    return EventStream(engine.streams.stream(caller.name, subject, after, until, follow=follow))
+    events = engine.streams.stream(caller.name, subject, after, until, follow=follow)
+    return ClosingStream(events, "text/event-stream", {"X-Accel-Buffering": "no"})
 
 
 def _room(mine: int, everybody: int, caller: Principal) -> None:

@@ -109,7 +109,7 @@ async def weekly_reports(
     limit: Annotated[int, Query(ge=1, le=MOST_REPORTS, description="Reports of a page.")] = 10,
     cursor: Annotated[str | None, Query(pattern=_WEEK, description="As the page before gave it.")] = None,
 ) -> WeeklyReports:
-    """Return how the last weeks went, newest first. A week's report is made on the Monday after, at six."""
+    """Return how the last weeks went, newest first. A week's report is made on the Monday after, at 13:00 UTC."""
     own(caller, None)
     return await asyncio.to_thread(_page, engine.service, ReportStore(engine.database), limit, cursor)
 

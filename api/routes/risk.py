@@ -135,7 +135,7 @@ async def list_at_risk(
     cursor: Annotated[Cursor | None, Query(description="The nextCursor of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Learners of a page.")] = 50,
 ) -> AtRiskPage:
-    """Return learners at risk, a page of them, with how risk is spread over all; at most about a second old.
+    """Return learners at risk, a page of them, with how risk is spread over all, as of a moment ago.
 
     Pages follow each other by risk and learner, so whoever comes in between moves nobody to another page.
     """

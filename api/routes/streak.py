@@ -16,8 +16,10 @@ from api.context import Engine
 from api.events import EventBody, LearnerId, ShortText
 from api.problems import responses
 from api.routes.intake import IdempotencyKey, one
+from api.shapes import days
+from api.shapes.risk import instant
 from api.wire import Wire
-from engine import bitmaps, calendar
+from engine import calendar
 from engine.rules import Rules
 
 router = APIRouter(prefix="/api/engagement", tags=["streak"])
@@ -51,8 +53,8 @@ class LoginReceipt(Wire):
     status: Literal["accepted", "late", "duplicate"]
     current_streak: int = Field(examples=[7])
     consecutive_day: bool = Field(description="The day before was a streak day, too.")
-    missed_days: int = Field(description="Days missed just before today, 0 where there was no streak day before.")
-    freezes_used: int = Field(description="Freezes that bridged them.")
+    missed_days: int = Field(description="Days missed just before it, 0 where there was no streak day before.")
+    freezes_used: int | None = Field(description="Freezes that bridged them; null where that is not known any more.")
     freezes: int = Field(description="Held now.")
     milestone: Milestone | None = Field(description="Reached by this login.")
     xp_awarded: int = Field(description="The reward, milestone included.", examples=[60])
@@ -62,11 +64,12 @@ class LoginReceipt(Wire):
 @router.post("/streak", summary="Record the daily login", response_model=LoginReceipt, responses=responses(422, 503))
 async def login(engine: Engine, caller: Caller, body: Login, key: IdempotencyKey = None) -> dict[str, Any]:
     """Record today's login, once a local day, and answer with the streak."""
-    event_id = body.event_id or key
+    event_id, now_ms = body.event_id or key, engine.clock()  # one instant, or midnight could lie between id and event
     if event_id is None:
-        event_id = f"{_LOGIN}/{calendar.date_of(await asyncio.to_thread(_today, engine, body))}"
+        event_id = f"{_LOGIN}/{calendar.date_of(await asyncio.to_thread(_today, engine, body, now_ms))}"
     told = {"userId": body.user_id, "action": _LOGIN, "eventId": event_id, "timezone": body.timezone}
-    accepted, receipt = await one(engine, caller, EventBody.model_validate(told), None)
+    event = EventBody.model_validate({**told, "occurredAt": instant(now_ms)})
+    accepted, receipt = await one(engine, caller, event, None)
     view = await asyncio.to_thread(engine.service.learner, body.user_id)
     status = engine.receipts.told(body.user_id, event_id, receipt)["status"]
     return {
@@ -80,19 +83,27 @@ async def login(engine: Engine, caller: Caller, body: Login, key: IdempotencyKey
     }
 
 
-def _today(engine: Engine, body: Login) -> int:
+def _today(engine: Engine, body: Login, now_ms: int) -> int:
     """Return the learner's local day."""
     if body.timezone is not None:
-        day, _ = calendar.local(np.array([engine.clock()]), calendar.zone(body.timezone))
+        day, _ = calendar.local(np.array([now_ms]), calendar.zone(body.timezone))
         return int(day[0])
-    return engine.service.today(body.user_id)
+    return engine.service.today(body.user_id, now_ms)
 
 
 def run_told(view: LearnerView, receipt: Receipt, rules: Rules) -> dict[str, Any]:
-    """Return what a login's receipt and the learner's last days say of the run."""
+    """Return what a login's receipt says of the run, and the learner's record of the days before that login.
+
+    So it says the same when the login is sent again, days later.
+    """
     record = view.record[0]
-    before = bitmaps.window(record["qualifying_bits"], int(record["as_of"]) - 1)  # the 56 days that end yesterday
-    missed = bitmaps.newest(before) if before else 0
+    today, ago = int(record["as_of"]), days.missed_before(record, receipt.day)
+    between = [
+        day.state
+        for day in days.calendar(record, today, min(today - receipt.day + 1 + (ago or 0), days.MOST), rules)
+        if receipt.day - (ago or 0) <= day.day < receipt.day
+    ]
+    missed = len(between) - between.count("none")  # a day that the learner's own time skipped was not missed
     reached = next((each.threshold for each in receipt.outcomes if each.kind == "milestone_reached"), None)
     milestone = None
     if reached is not None:
@@ -100,8 +111,8 @@ def run_told(view: LearnerView, receipt: Receipt, rules: Rules) -> dict[str, Any
         milestone = {"days": reached, "xp": rules.actions["streak_milestone"].xp, "freezes": freezes}
     return {
         "currentStreak": receipt.streak,
-        "consecutiveDay": bool(before) and missed == 0,
+        "consecutiveDay": ago is not None and missed == 0,
         "missedDays": missed,
-        "freezesUsed": missed if receipt.streak > 1 else 0,
+        "freezesUsed": None if "unknown" in between else between.count("frozen"),
         "milestone": milestone,
     }

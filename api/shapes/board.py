@@ -31,7 +31,8 @@ class Board(Wire):
 
     period: Period = Field(description="daily, weekly (ISO weeks) or all_time.", examples=["weekly"])
     as_of: datetime = Field(
-        description="The board is of this moment, at most about a second ago.", examples=["2026-11-22T18:30:00Z"]
+        description="The board is of this moment: a second ago, or longer where there are very many learners.",
+        examples=["2026-11-22T18:30:00Z"],
     )
     learners: int = Field(description="How many are on the board; all who are known, also without XP.", examples=[1200])
     entries: list[BoardLine] = Field(description="The best first.")

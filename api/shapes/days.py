@@ -17,6 +17,8 @@ from engine.rules import Rules
 
 State = Literal["done", "active", "frozen", "missed", "unknown", "none"]
 _RING_DAYS = WORD_DAYS * WORDS
+MOST = _RING_DAYS - 1
+"""Days that a calendar can have."""
 
 
 class Day(NamedTuple):
@@ -48,7 +50,7 @@ def calendar(record: Any, today: int, count: int, rules: Rules) -> list[Day]:
     Args:
         record: one row of `engine.record.LEARNER`, on its today.
         today: of the learner.
-        count: how many days, fewer than the ring holds.
+        count: how many days, `MOST` at most.
         rules: of the product.
     """
     wanted = range(today - count + 1, today + 1)
@@ -107,7 +109,12 @@ def _sealed(record: Any, last: int, done: dict[int, bool], rules: Rules) -> dict
     return states
 
 
-def missed_before(record: Any, today: int) -> int:
-    """Return the days missed just before today, since the last one that counted; 0 where none ever did."""
-    before = list(marked(record["qualifying_bits"], today).values())[-2::-1]  # a ring that ended yesterday holds today
-    return before.index(True) if any(before) else 0
+def missed_before(record: Any, day: int) -> int | None:
+    """Return the days missed just before a day, since the last one that counted; None where none did.
+
+    Args:
+        record: one row of `engine.record.LEARNER`.
+        day: the record's today, or an earlier one.
+    """
+    done = marked(record["qualifying_bits"], max(day, int(record["as_of"])))
+    return next((ago for ago in range(_RING_DAYS) if done.get(day - 1 - ago)), None)

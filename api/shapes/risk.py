@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ BAND = (
     f"The band that the risk falls in; or {' or '.join(STANDINGS)}, which have no risk: a learner silent for 14 days,"
     " and one without an active day."
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SILENT_DAYS = "Days without activity that are over, 56 at most; null before the first active day."
 
 
@@ -125,4 +126,4 @@ def silent_days(record: Any) -> int | None:
 
 def instant(at_ms: int) -> datetime | None:
     """Return an instant, None = never."""
-    return datetime.fromtimestamp(at_ms / 1_000, UTC) if at_ms else None
+    return _EPOCH + timedelta(milliseconds=at_ms) if at_ms else None

@@ -96,7 +96,7 @@ def streak_state(user_id: str, view: LearnerView, record: Any, count: int, rules
         active_today=began and bool(bitmaps.has_day(record["active_bits"], today)),
         done_today=done_today,
         at_risk=alive > 0 and not done_today,
-        missed_days=days.missed_before(record, today) if began else 0,
+        missed_days=(days.missed_before(record, today) or 0) if began else 0,
         next_milestone=_next_milestone(alive, rules),
         milestones=[ReachedMilestone(days=length, times=times) for length, times in reached if times],
         calendar=[

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from actors.answers import Answer
 from actors.erasure import without
 from actors.intake import EventIn, Intake
+from actors.live import LiveLearners
 from actors.register import UnknownLearnerError
 from engine.arrival import VERDICTS
 from engine.errors import InputError
@@ -180,14 +181,11 @@ def history(learner: str, count: int = 3, start: int = 0) -> Intake:
 
 
 def unfit(learners: LiveLearners, source: str, ids: list[str]) -> str | None:
-    """Return who of these has events from elsewhere than a history."""
-    for learner in ids:
-        try:
-            learners.must_fit(source, [learner])
-        except InputError as error:
-            assert repr(learner) in str(error)
-            return learner
-    learners.must_fit(source, ids)
+    """Return who of these has events from elsewhere than a history, as the refusal names them."""
+    try:
+        learners.must_fit(source, ids)
+    except InputError as error:
+        return next(learner for learner in ids if repr(learner) in str(error))
     return None
 
 

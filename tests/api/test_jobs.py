@@ -128,7 +128,7 @@ def test_a_running_app_beats_and_reports(tmp_path: Path) -> None:
         reports = ReportStore(app_context(app).database)
         time.sleep(0.5)
         assert reports.newest(weekly.NAME) == []
-        clock.set(ms("2026-03-09T00:30"))  # six o'clock in Kolkata
+        clock.set(ms("2026-03-09T13:00"))
         soon(lambda: bool(reports.newest(weekly.NAME)))
         assert [each.period for each in reports.newest(weekly.NAME)] == ["2026-W10"]
     with find_place(tmp_path, None).database as database:

@@ -222,3 +222,30 @@ def test_the_clocks_go() -> None:
     clock = ManualClock(5)
     clock.advance(days=1, hours=1, minutes=1, seconds=1.5)
     assert clock() == 5 + 90_061_500
+
+
+def guesses(tmp_path: Path, *trusted: str) -> list[int]:
+    """Guess at keys four times, each time under another name; return the statuses."""
+    settings = Settings(stranger_rate=Rate(0.01, 2), trusted_proxies=trusted)
+    with open_site(tmp_path, settings=settings) as site:
+        wrong = {"Authorization": f"Bearer engage_{'0' * 12}_{'A' * 43}"}
+        names = [{"X-Forwarded-For": f"203.0.113.{number}"} for number in range(4)]
+        return [site.http.get("/api/engagement/xp", headers=wrong | name).status_code for name in names]
+
+
+def test_a_stranger_is_not_somebody_else_because_a_header_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")  # uvicorn's own, which says nothing here
+    assert guesses(tmp_path) == [401, 401, 429, 429]
+
+
+@pytest.mark.parametrize(("proxy", "last"), [("127.0.0.1", 401), ("127.0.0.0/8", 401), ("192.0.2.1", 429)])
+def test_a_proxy_that_is_trusted_tells_strangers_apart(tmp_path: Path, proxy: str, last: int) -> None:
+    assert guesses(tmp_path, proxy) == [401, 401, last, last]
+
+
+@pytest.mark.parametrize("proxy", ["*", "proxy.example", "10.0.0.1/8", ""])
+def test_a_proxy_is_named_by_its_address(proxy: str) -> None:
+    with pytest.raises(InputError, match="trusted_proxies"):
+        Settings(trusted_proxies=(proxy,))

@@ -49,6 +49,8 @@ def test_errors_of_the_engine_become_refusals(
     assert told["item"] == item
     assert not [word for word in SECRETS if word in answer.text]
     assert ("retry-after" in answer.headers) == (status == 503)
+    # An event without an id of the sender's would be another one: "safe to send again" is true of ids alone.
+    assert ("under the same ids" in told["remedy"]) == (status >= 500)
     if status >= 500:  # the operator reads all of it, under the id that the client was given
         assert told["requestId"] in caplog.text and str(ERRORS[how]) in caplog.text
         assert ("Traceback" in caplog.text) == (status == 500)

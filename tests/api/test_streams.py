@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import Any
 
 import pytest
 
 from actors.feed import Happening
 from api import streams as module
 from api.positions import WHOLE, Position, read, text_of
-from api.routes import live as routes
 from api.streams import Listener
 from engine.errors import InputError
-from tests.api.site import SOON_S
 
 
 def test_a_listener_forgets_rather_than_grow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,31 +25,6 @@ def test_a_listener_forgets_rather_than_grow(monkeypatch: pytest.MonkeyPatch) ->
         assert listener.overflowed and await listener.wait(1) == []
         listener.begin()
         assert await listener.wait(0.01) == []
-
-    asyncio.run(story())
-
-
-def test_a_listener_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "_PATIENCE_S", 0.05)
-    closed: list[bool] = []
-
-    async def events() -> AsyncGenerator[bytes]:
-        try:
-            while True:
-                yield b"data: x\n\n"
-        finally:
-            closed.append(True)
-
-    async def story() -> None:
-        sent: list[Any] = []
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-            if len(sent) > 3:
-                await asyncio.Event().wait()  # its buffers are full
-
-        await asyncio.wait_for(routes.EventStream(events()).stream_response(send), SOON_S)
-        assert len(sent) == 4 and closed == [True]
 
     asyncio.run(story())
 

@@ -31,8 +31,8 @@ ZONES = {"w": "UTC", "i": "Asia/Kolkata"}
 FIRST_DAY, LAST = date(2026, 2, 2), date(2026, 3, 9)
 
 
-def job(live: Live, zone: str = "UTC") -> WeeklyReports:
-    return WeeklyReports(live.service, ReportStore(live.place.database), live.journal, zone, RULES)
+def job(live: Live) -> WeeklyReports:
+    return WeeklyReports(live.service, ReportStore(live.place.database), live.journal, RULES)
 
 
 def stored(live: Live) -> list[Report]:
@@ -94,7 +94,7 @@ def five_weeks(live: Live) -> Diary:
                 if starts[learner] <= day and hour != "00:30" and chance.random() < keen[learner] / 2:
                     diary.track(learner)
         day += timedelta(1)
-    live.until(f"{LAST}T00:30", f"{LAST}T06:00")
+    live.until(f"{LAST}T00:30", f"{LAST}T13:00")
     return diary
 
 
@@ -162,15 +162,15 @@ def scored(live: Live) -> tuple[dict[str, str], dict[str, tuple[float, float]]]:
     return standing, risks
 
 
-def test_it_is_due_on_monday_at_six_in_the_services_own_zone(tmp_path: Path) -> None:
+def test_it_is_due_when_sunday_has_ended_everywhere(tmp_path: Path) -> None:
     with living(tmp_path, "2026-03-04T12:00", zone="Europe/Berlin") as live:
         live.track("ana")
-        works = job(live, "Europe/Berlin")
-        for instant in ("2026-03-04T12:00", "2026-03-08T23:00", "2026-03-09T04:59"):
+        works = job(live)
+        for instant in ("2026-03-04T12:00", "2026-03-08T23:00", "2026-03-09T12:59"):
             live.until(instant)
             works.step(live.clock())
         assert stored(live) == []
-        live.until("2026-03-09T05:00")
+        live.until("2026-03-09T13:00")
         works.step(live.clock())
         assert [report.period for report in stored(live)] == ["2026-W10"]
 
@@ -178,14 +178,14 @@ def test_it_is_due_on_monday_at_six_in_the_services_own_zone(tmp_path: Path) -> 
 def test_run_twice_or_on_two_nodes_it_counts_once(tmp_path: Path) -> None:
     with living(tmp_path, "2026-03-04T12:00") as live:
         live.track("ana")
-        live.until("2026-03-09T06:00")
+        live.until("2026-03-09T13:00")
         nodes = [threading.Thread(target=job(live).step, args=(live.clock(),)) for _ in range(4)]
         for node in nodes:
             node.start()
         for node in nodes:
             node.join()
         (first,) = stored(live)
-        live.until("2026-03-12T06:00")
+        live.until("2026-03-12T13:00")
         live.track("ben")
         job(live).step(live.clock())
         assert stored(live) == [first]
@@ -206,16 +206,16 @@ def test_a_node_that_was_down_on_monday_makes_it_when_it_is_back(tmp_path: Path)
 def test_weeks_that_were_missed_are_made_up_for(tmp_path: Path) -> None:
     with living(tmp_path, "2026-03-04T12:00") as live:
         live.track("ana")
-        live.until("2026-03-09T07:00")
+        live.until("2026-03-09T13:00")
         works = job(live)
         works.step(live.clock())
-        live.until("2026-03-18T07:00")
+        live.until("2026-03-18T13:00")
         live.track("ana")
-        live.until("2026-04-01T07:00")
+        live.until("2026-04-01T13:00")
         works.step(live.clock())
         made = {report.period: report.body["weekly"] for report in stored(live)}
         assert made == {"2026-W10": 1, "2026-W11": 0, "2026-W12": 1, "2026-W13": 0}
-        live.until("2027-03-01T07:00")
+        live.until("2027-03-01T13:00")
         job(live).step(live.clock())
         assert len(stored(live)) == 4 + 8
 
@@ -227,7 +227,7 @@ def test_there_is_no_report_of_a_week_without_learners(tmp_path: Path) -> None:
         live.track("ana")
         job(live).step(live.clock())
         assert stored(live) == []
-        live.until("2026-03-16T06:00")
+        live.until("2026-03-16T13:00")
         works.step(live.clock())
         assert [report.period for report in stored(live)] == ["2026-W11"]
 
@@ -248,11 +248,10 @@ def test_a_week_is_read_from_where_the_one_before_ended(tmp_path: Path) -> None:
             live.service,
             ReportStore(live.place.database),
             partial(Watched, live),
-            "UTC",
             RULES,  # type: ignore[arg-type]  # it is only read
         )
         for day in range(2, 24):
-            live.until(f"2026-03-{day:02}T06:00")
+            live.until(f"2026-03-{day:02}T13:00")
             works.step(live.clock())
             live.track("ana")
             live.until(f"2026-03-{day:02}T19:00")
@@ -272,7 +271,7 @@ def test_who_is_erased_has_no_name_in_any_report(tmp_path: Path) -> None:
     with living(tmp_path, "2026-03-04T12:00") as live:
         for learner in ("ana-of-old", "ben"):
             live.track(learner)
-        live.until("2026-03-05T00:10", "2026-03-06T00:10", "2026-03-09T06:00")
+        live.until("2026-03-05T00:10", "2026-03-06T00:10", "2026-03-09T13:00")
         job(live).step(live.clock())
         assert "ana-of-old" not in json.dumps(stored(live)[0].body)
         page = partial(routes._page, live.service, ReportStore(live.place.database), 10, None)
@@ -290,3 +289,16 @@ def test_a_week_has_one_name(name: str) -> None:
     assert calendar.weekday(monday) == 0
     assert week.name_of(monday) == name
     assert week.name_of(monday + 7) > name
+
+
+def test_sunday_evening_in_the_west_is_in_the_report(tmp_path: Path) -> None:
+    with living(tmp_path, "2026-03-04T12:00") as live:
+        live.profile("lou", timezone="America/Los_Angeles")
+        live.until("2026-03-09T06:40")  # Sunday 23:40 there
+        live.track("lou")
+        works = job(live)
+        for instant in ("2026-03-09T07:00", "2026-03-09T13:00"):
+            live.until(instant)
+            works.step(live.clock())
+        [report] = stored(live)
+        assert (report.period, report.body["by_day"]) == ("2026-W10", [0, 0, 0, 0, 0, 0, 1])

@@ -177,7 +177,7 @@ def test_missed_days_are_counted_over_the_whole_ring(done: set[int], first: int)
     for day in done:
         bitmaps.set_day(record["qualifying_bits"], today - day)
     before = [day for day in done if day > 0]
-    assert days.missed_before(record, today) == (min(before) - 1 if before else 0)
+    assert days.missed_before(record, today) == (min(before) - 1 if before else None)
 
 
 def test_who_goes_west_lives_no_day_again(site: Site) -> None:
@@ -188,3 +188,27 @@ def test_who_goes_west_lives_no_day_again(site: Site) -> None:
     state = site.get("/streak", userId="kir")
     [line] = site.get("/leaderboard", period="daily")["entries"]
     assert (state["today"], state["doneToday"], line["xp"]) == ("2026-03-03", True, 50)
+
+
+def test_a_login_sent_again_days_later_answers_as_it_did(site: Site) -> None:
+    site.days(7, "ann")
+    site.advance(days=1)  # one missed, bridged by the freeze of the milestone
+    login = {"userId": "ann", "eventId": "my-login"}
+    first = site.post("/streak", login)
+    assert (first["missedDays"], first["freezesUsed"], first["consecutiveDay"]) == (1, 1, False)
+    site.advance(days=1)
+    second = site.post("/streak", {"userId": "ann", "eventId": "the-next"})
+    assert (second["missedDays"], second["freezesUsed"], second["consecutiveDay"]) == (0, 0, True)
+    for pause in (3, 20):
+        site.advance(days=pause)
+        again = site.post("/streak", login)
+        known = {"freezesUsed": 1 if pause == 3 else None}  # its run has ended meanwhile, and the days are sealed
+        assert again == {**first, **known, "status": "duplicate"}
+        assert site.post("/streak", {"userId": "ann", "eventId": "the-next"}) == {**second, "status": "duplicate"}
+
+
+def test_a_login_after_a_long_silence_tells_how_long(site: Site) -> None:
+    site.track()
+    site.advance(days=100)
+    assert site.post("/streak", {"userId": "ann"})["missedDays"] == 99
+    assert site.post("/streak", {"userId": "new"})["missedDays"] == 0
