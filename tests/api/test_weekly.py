@@ -244,12 +244,8 @@ def test_a_week_is_read_from_where_the_one_before_ended(tmp_path: Path) -> None:
             return self.live.journal(self.log).read(after)
 
     with living(tmp_path, "2026-03-02T12:00") as live:
-        works = WeeklyReports(
-            live.service,
-            ReportStore(live.place.database),
-            partial(Watched, live),
-            RULES,  # type: ignore[arg-type]  # it is only read
-        )
+        watched: Any = partial(Watched, live)  # it is only read
+        works = WeeklyReports(live.service, ReportStore(live.place.database), watched, RULES)
         for day in range(2, 24):
             live.until(f"2026-03-{day:02}T13:00")
             works.step(live.clock())
@@ -294,11 +290,9 @@ def test_a_week_has_one_name(name: str) -> None:
 def test_sunday_evening_in_the_west_is_in_the_report(tmp_path: Path) -> None:
     with living(tmp_path, "2026-03-04T12:00") as live:
         live.profile("lou", timezone="America/Los_Angeles")
-        live.until("2026-03-09T06:40")  # Sunday 23:40 there
-        live.track("lou")
-        works = job(live)
-        for instant in ("2026-03-09T07:00", "2026-03-09T13:00"):
+        for instant in ("2026-03-09T06:10", "2026-03-09T06:40", "2026-03-09T13:00"):
+            live.track("lou")  # at first on Wednesday; then until 23:40 of her Sunday
             live.until(instant)
-            works.step(live.clock())
+            job(live).step(live.clock())
         [report] = stored(live)
-        assert (report.period, report.body["by_day"]) == ("2026-W10", [0, 0, 0, 0, 0, 0, 1])
+        assert (report.period, report.body["by_day"]) == ("2026-W10", [0, 0, 1, 0, 0, 0, 1])
