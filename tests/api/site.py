@@ -112,12 +112,15 @@ class Site:
         headers = self.bearer(role, params.pop("learner", "ann")) | ({"Last-Event-ID": after} if after else {})
         with self.http.stream("GET", f"{API}/live", headers=headers, params=params, timeout=SOON_S) as answer:
             assert answer.status_code == 200
+            ear = Ear(answer)
             try:
-                yield Ear(answer)
+                yield ear
             finally:
-                # Closing alone would not wake the thread that reads, so the service would not hear of it.
+                # Closing alone would not wake the thread that reads, so the service would not hear of it; and a socket
+                # that is closed under its reader may be another connection's by the time the reader looks at it.
                 with contextlib.suppress(OSError):
                     answer.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+                ear.thread.join(SOON_S)
 
 
 @dataclass
@@ -136,7 +139,8 @@ class Ear:
         self.answer = answer
         self.told: queue.Queue[Told | None] = queue.Queue()
         self.last_id = ""
-        threading.Thread(target=self._read, daemon=True).start()
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
         assert self.next(marks=True).kind == ""  # the id where it begins
 
     def _read(self) -> None:
