@@ -110,14 +110,15 @@ class Site:
     def listen(self, role: Role = Role.ADMIN, after: str | None = None, **params: Any) -> Iterator[Ear]:
         """Listen to the live stream until the block ends; it has begun when the block does."""
         headers = self.bearer(role, params.pop("learner", "ann")) | ({"Last-Event-ID": after} if after else {})
-        with self.http.stream("GET", f"{API}/live", headers=headers, params=params, timeout=SOON_S) as answer:
+        # A client of its own: a stream that has ended would leave its connection to others, which the end below cuts.
+        own = httpx.Client(base_url=self.http.base_url, timeout=SOON_S)
+        with own, own.stream("GET", f"{API}/live", headers=headers, params=params) as answer:
             assert answer.status_code == 200
             ear = Ear(answer)
             try:
                 yield ear
             finally:
-                # Closing alone would not wake the thread that reads, so the service would not hear of it; and a socket
-                # that is closed under its reader may be another connection's by the time the reader looks at it.
+                # Closing alone would not wake the thread that reads, so the service would not hear of it.
                 with contextlib.suppress(OSError):
                     answer.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
                 ear.thread.join(SOON_S)
