@@ -27,6 +27,7 @@ TZDATA_VERSION = importlib.metadata.version("tzdata")
 """Recorded with every result: another version may know other transitions."""
 MS_PER_DAY = 86_400_000
 MS_PER_MINUTE = 60_000
+SECONDS_PER_DAY = 86_400
 EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 NO_ZONE = -1  # code of an event that names no zone of its own
 

@@ -19,7 +19,9 @@ from engine.calendar import MS_PER_DAY, MS_PER_MINUTE
 from engine.errors import InputError, did_you_mean
 
 MAX_ACTIONS = 64
-MAX_KINDS = 8
+KINDS = ("lesson", "progress", "visit", "quiz", "video", "assignment", "social", "reading")
+"""What actions are about, as far as signals tell them apart; a kind's code is its place."""
+MAX_KINDS = len(KINDS)
 MAX_MILESTONES = 8
 MAX_LEVELS = 16
 MAX_ACHIEVEMENTS = 62  # bits of one positive int64
@@ -139,8 +141,8 @@ class Rules(_Strict):
 
     @functools.cached_property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of action, in order of first use; a kind's code is its place."""
-        return tuple(dict.fromkeys(action.kind for action in self.actions.values()))
+        """The kinds of action; a kind's code is its place."""
+        return KINDS
 
     @functools.cached_property
     def band_starts(self) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -224,7 +226,14 @@ def _check_consistency(file: str, rules: Rules) -> None:
         if not good:
             raise InputError(f"{file}: {key}", repr(got), expected, remedy)
 
-    need(len(rules.kinds) <= MAX_KINDS, "actions.*.kind", rules.kinds, f"at most {MAX_KINDS} kinds")
+    for name, action in rules.actions.items():
+        need(
+            action.kind in KINDS,
+            f"actions.{name}.kind",
+            action.kind,
+            ", ".join(KINDS),
+            did_you_mean(action.kind, KINDS),
+        )
     for needed in ("quiz_complete", "perfect_quiz", "streak_milestone"):
         need(needed in rules.actions, f"actions.{needed}", "nothing", "this action, which the engine itself uses")
     xps = [level.xp for level in rules.levels]

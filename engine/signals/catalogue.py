@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from engine.compiled import CACHE_DIR, compiled, plugin_files
 from engine.errors import InputError
 from engine.record import Records
+from engine.signals.moment import SCRATCH
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def compute(records: Records, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """
     out = np.empty((len(rows), len(catalogue())))
     days = np.empty(len(rows), np.int64)
-    _generated().compute(records, rows, out, days)
+    _generated().compute(records, rows, out, days, np.empty(SCRATCH))
     for column, entry in enumerate(catalogue()):
         if entry.vectorised:
             out[:, column] = entry.function(records[rows], days)
@@ -135,10 +136,10 @@ def _generated() -> ModuleType:
             *(f"import {module} as {alias}" for module, alias in aliases.items()),
             "",
             "@compiled",
-            "def compute(records, rows, out, days):",
+            "def compute(records, rows, out, days, scratch):",
             "    for i in range(len(rows)):",
             "        r = records[rows[i]]",
-            "        now = moment(r)",
+            "        now = moment(r, scratch)",
             "        days[i] = now.day",
             *(
                 f"        out[i, {column}] = {aliases[entry.function.__module__]}.{entry.name}(r, now)"

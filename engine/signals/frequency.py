@@ -1,13 +1,14 @@
-"""Frequency: on how many of the recent days, and with how many events, the learner was here."""
+"""Frequency: on how many days the learner was here."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from engine import bitmaps
 from engine.signals.catalogue import signal
 from engine.signals.moment import Now
+
+_WEEK = (1 << 7) - 1
 
 
 @signal("days", 0, 3)
@@ -19,7 +20,7 @@ def active_days_3(r: Any, now: Now) -> float:
 @signal("days", 0, 7)
 def active_days_7(r: Any, now: Now) -> float:
     """Active days of the last 7."""
-    return float(bitmaps.count(now.active & ((1 << 7) - 1)))
+    return float(bitmaps.count(now.active & _WEEK))
 
 
 @signal("days", 0, 14)
@@ -46,19 +47,16 @@ def active_share(r: Any, now: Now) -> float:
     return min(1.0, (int(r["active_days"]) + 1) / (now.tenure_days + 2))
 
 
-@signal("log events", 0, 20)
-def log_events_1d(r: Any, now: Now) -> float:
-    """Logarithm of 1 + recent events, half-life 1 day."""
-    return math.log1p(now.events_1d)
+@signal("weeks", 0, 8)
+def active_weeks_8(r: Any, now: Now) -> float:
+    """Weeks of the last 8 with an active day, counted back from today."""
+    weeks = 0
+    for week in range(8):
+        weeks += (now.active >> (7 * week)) & _WEEK != 0
+    return float(weeks)
 
 
-@signal("log events", 0, 20)
-def log_events_7d(r: Any, now: Now) -> float:
-    """Logarithm of 1 + recent events, half-life 7 days."""
-    return math.log1p(now.events_7d)
-
-
-@signal("log events", 0, 20)
-def log_events_28d(r: Any, now: Now) -> float:
-    """Logarithm of 1 + recent events, half-life 28 days."""
-    return math.log1p(now.events_28d)
+@signal("days", 0, 28)
+def qualifying_days_28(r: Any, now: Now) -> float:
+    """Days of the last 28 that counted for the streak."""
+    return float(bitmaps.count(bitmaps.window(r["qualifying_bits"], now.day) & ((1 << 28) - 1)))

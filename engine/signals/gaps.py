@@ -58,3 +58,25 @@ def silences_survived(r: Any, now: Now) -> float:
     for distance in range(1, now.silent_days + 1):
         unbroken &= ~(days >> distance)
     return (bitmaps.count(unbroken) - 0.5) / bitmaps.count(days)
+
+
+@signal("days", 0, WORD_DAYS)
+def last_gap_days(r: Any, now: Now) -> float:
+    """Distance between the last two active days; 56 = there is only one within 56 days."""
+    if now.active == 0:
+        return float(WORD_DAYS)
+    before = (now.active >> now.silent_days) & ~1
+    return float(min(WORD_DAYS, bitmaps.newest(before)))
+
+
+@signal("share", 0, 1)
+def next_day_return(r: Any, now: Now) -> float:
+    """Share of the active days of the last 56 that were followed by another one at once, one half added."""
+    followed = bitmaps.count(now.active & (now.active << 1))
+    return (followed + 0.5) / (bitmaps.count(now.active >> 1) + 1.0)
+
+
+@signal("runs", 0, WORD_DAYS)
+def runs_56(r: Any, now: Now) -> float:
+    """Runs of active days within the last 56."""
+    return float(bitmaps.count(now.active & ~(now.active << 1)))

@@ -113,10 +113,7 @@ WRONG = {
     "XP that no record can hold": ("[actions.note]\nxp = 10_000_000", "actions.note.xp", "10000000", "equal to"),
     "grace beyond the open days": ("[limits]\ngrace_days = 8", "limits.grace_days", "8", "equal to 7"),
     "missing entries": (f"[actions.tai_chi]\nxp = 3\n{ACTION}", "actions.tai_chi.cap", "", "required"),
-    "a ninth kind": (
-        "".join(f'[actions.a{k}]\nxp = 1\ncap = 1\nkind = "k{k}"\nqualifies = true\nclient = true\n' for k in range(4)),
-        "actions.*.kind", "k3", "at most 8",
-    ),
+    "a kind of one's own": ('[actions.note]\nkind = "vide"', "actions.note.kind", "'vide'", "Did you mean 'video'?"),
     "an unknown metric": (
         '[[achievements]]\nid = "x"\nname = "X"\nmetric = "total:lesson_complet"\nat = 1',
         "achievements.x.metric", "'total:lesson_complet'", "Did you mean 'total:lesson_complete'?",
