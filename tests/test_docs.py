@@ -29,6 +29,7 @@ from engine import outcomes, policies, rules
 from engine.arrival import VERDICTS
 from engine.record import new_records
 from engine.rules import Action
+from engine.signals import __main__ as signals_page
 from simulation import population, scenario, tables
 from simulation.adapters.event_log import SCHEMA
 from simulation.claims import Verdict
@@ -206,6 +207,10 @@ def access_row(entry: tuple[tuple[str, str], Rule]) -> str:
     if rule.own and Role.LEARNER in rule.roles:
         may[Role.LEARNER] = "own data"
     return f"| {call} | {' | '.join(may.values())} | {rule.scope or '-'} |"
+
+
+def test_the_page_of_signals_is_the_catalogue() -> None:
+    assert (ROOT / "docs" / "signals.md").read_text("utf-8") == signals_page.document()
 
 
 def test_every_example_of_an_addition_is_carried_out() -> None:

@@ -19,7 +19,7 @@ def log_social_28d(r: Any, now: Now) -> float:
 @signal("share", 0, 1)
 def social_share_28d(r: Any, now: Now) -> float:
     """Share of recent events that deal with others, half-life 28 days, one event of none added."""
-    return now.kinds_28d[SOCIAL] / (1.0 + now.events_28d)
+    return float(now.kinds_28d[SOCIAL]) / (1.0 + now.events_28d)
 
 
 @signal("days", 0, LONGEST_DAYS)
