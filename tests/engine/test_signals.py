@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,24 @@ from hypothesis import strategies as st
 from engine import signals
 from engine.notifications.catalogue import mark_sent
 from engine.signals import catalogue, compute, names
+from simulation import adapters
+from simulation.adapters import event_log
 from tests.engine.definitions import NAIVE, Past
-from tests.engine.histories import GRACE_MS, MONDAY, Habit, Life, arrive, daily, delayed, habits, happened
+from tests.engine.histories import (
+    GRACE_MS,
+    MONDAY,
+    RULES,
+    Act,
+    Habit,
+    Life,
+    arrive,
+    daily,
+    delayed,
+    habits,
+    happened,
+)
+
+REAL_LEARNERS, MOMENTS = 12, 5
 
 
 def one_row(life: Life) -> dict[str, float]:
@@ -35,7 +53,35 @@ def test_signals_equal_their_definitions(stretches: list[Habit], seed: int, sile
     arrive(life, delayed(acts, luck, GRACE_MS), luck, today)
     for day in (sent := sorted(luck.sample(range(min(a.day for a in acts), today + 1), min(5, silent)))):
         mark_sent(life.records, day, np.zeros(1, np.int8))
-    past, got = Past(acts, today, tuple(sent), int(life.now("streaks_ended"))), one_row(life)
+    compare(life, acts, today, tuple(sent))
+
+
+@pytest.mark.parametrize("name", ["platform365", "oulad"])
+def test_signals_of_real_learners_equal_their_definitions(name: str, data_dir: Path) -> None:
+    """At several moments of a life: what came afterwards is not known yet."""
+    log = event_log.resolve(adapters.adapter(name).convert(data_dir / name), RULES)
+    luck, actions = random.Random(7), list(RULES.actions)
+    by_learner = np.argsort(log.events["learner"], kind="stable")
+    ends = np.cumsum(np.bincount(log.events["learner"]))
+    for learner in luck.sample(range(len(ends)), REAL_LEARNERS):
+        mine = log.events[by_learner[(ends[learner - 1] if learner else 0) : ends[learner]]]
+        columns = (mine[field].tolist() for field in ("day", "minute", "occurred_ms", "action", "value", "event_id"))
+        acts = [
+            Act(day, minute, at_ms, 0, actions[code], None if math.isnan(value) else value, key, "UTC")
+            for day, minute, at_ms, code, value, key in sorted(zip(*columns, strict=True), key=lambda row: row[2])
+        ]
+        life, done = Life(), 0
+        for today in sorted({luck.randint(acts[0].day, acts[-1].day + 20) for _ in range(MOMENTS)}):
+            known = [one for one in acts if one.day <= today]
+            life.fold(*known[done:], known=True)
+            life.close(today)
+            done = len(known)
+            compare(life, known, today)
+
+
+def compare(life: Life, acts: list[Act], today: int, sent: tuple[int, ...] = ()) -> None:
+    """Compare all signals of the one learner with their definitions, and with their ranges."""
+    past, got = Past(acts, today, sent, int(life.now("streaks_ended"))), one_row(life)
     wanted = {name: function(past) for name, function in NAIVE.items()}
     assert set(got) == set(wanted)
     for name, value in wanted.items():
