@@ -157,8 +157,9 @@ class LiveLearners:
         if body["row"] >= 0:  # else it was erased
             self.register.set_profile(body["row"], body["changes"], body["now_ms"])
             allowed = self.register.profiles[body["row"]].get("consents", {})
-            bits = sum(1 << place for place, name in enumerate(CHANNELS) if allowed.get(name, True))
-            self.loop.records["consent"][body["row"]] = bits
+            given = (1 << place for place, name in enumerate(CHANNELS) if allowed.get(name, True))
+            self.loop.records["consent"][body["row"]] = sum(given)
+            self._rescoring.touch(np.array([body["row"]]), body["now_ms"])  # consent is a signal
         return Answer()
 
     def _close(self, _sequence: int, message: Message) -> Answer:
@@ -177,6 +178,7 @@ class LiveLearners:
     def _remind(self, _sequence: int, message: Message) -> Answer:
         rows, days, sends = reminders.apply(self.loop, self.register, message)
         self._reminded_day[rows] = days
+        self._rescoring.touch(rows, message.body["now_ms"])
         return Answer(sends=sends)
 
     def _erase(self, sequence: int, message: Message) -> Answer:
@@ -268,8 +270,7 @@ class LiveLearners:
 
     def columns(self, names: list[str], now_ms: int) -> dict[str, NDArray[Any]]:
         """Return fields of all records, ``view.xp`` among them, and ``today``, each learner's local day."""
-        today, _ = self.register.now(now_ms)
-        today = np.maximum(today, self.loop.records["as_of"])
+        today = np.maximum(self.register.now(now_ms)[0], self.loop.records["as_of"])
         return {"today": today, **{name: column(self.loop.records, name).copy() for name in names}}
 
     def profiles(self, rows: list[int]) -> list[Profile]:

@@ -21,6 +21,7 @@ from engine.risk.dropoff import standing
 from engine.risk.model import calibrated, linear_score
 from engine.signals import catalogue, names
 from engine.signals.catalogue import _generated  # the compiled pass itself: `compute` is the NumPy around it
+from engine.signals.moment import SCRATCH
 from simulation import activity
 from simulation.behaviour import messages, plan_learner
 from simulation.latent import LATENT, NOT_ACTIVE, create
@@ -59,6 +60,7 @@ class Scratch(NamedTuple):
     signals: NDArray[np.float64]
     chosen: NDArray[np.float64]
     days: NDArray[np.int64]
+    words: NDArray[np.float64]  # of the signals
 
 
 @compiled
@@ -77,7 +79,7 @@ def _score(records: Any, i: int, s: Any, scratch: Any) -> None:
     risk = confidence = np.nan
     if standing(r, 0.0, s.band_starts) < len(s.band_starts):
         scratch.row[0] = i
-        _compute_signals(records, scratch.row, scratch.signals, scratch.days)
+        _compute_signals(records, scratch.row, scratch.signals, scratch.days, scratch.words)
         for place in range(len(s.columns)):
             scratch.chosen[place] = scratch.signals[0, s.columns[place]]
         risk, confidence = calibrated(linear_score(scratch.chosen, s.weights, s.offset), s.knots, s.p0, s.p1)
@@ -161,6 +163,7 @@ def scratch() -> Scratch:
         np.zeros((1, width)),
         np.zeros(len(MODEL.signals)),
         np.zeros(1, np.int64),
+        np.zeros(SCRATCH),
     )
 
 
