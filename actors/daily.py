@@ -35,8 +35,8 @@ def dtype(signals: list[str]) -> np.dtype[Any]:
     return np.dtype([*_FIXED, *((name, "<f8") for name in signals)])
 
 
-def resolve(loop: Loop, rows: NDArray[np.int64], now_ms: int) -> Message:
-    """Return the daily scoring of learners whose day has been closed and whose risk is fresh."""
+def resolve(loop: Loop, rows: NDArray[np.int64], model: str, now_ms: int) -> Message:
+    """Return the daily scoring of learners whose day has been closed and whose risk is fresh, all by one model."""
     signals = list(names())
     table = np.zeros(len(rows), dtype(signals))
     table["learner"] = rows
@@ -47,7 +47,7 @@ def resolve(loop: Loop, rows: NDArray[np.int64], now_ms: int) -> Message:
     matrix = compute(loop.records, rows)
     for place, name in enumerate(signals):
         table[name] = matrix[:, place]
-    return Message("daily", {"now_ms": now_ms, "signals": signals}, table.tobytes())
+    return Message("daily", {"now_ms": now_ms, "signals": signals, "model": model}, table.tobytes())
 
 
 def table_of(message: Message) -> NDArray[Any]:

@@ -7,7 +7,7 @@ learner is a row number that nobody is ever given again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,14 @@ from engine.receipts import NOBODY, RECEIPT
 
 NO_ROW = -1
 """Row of a profile that was erased."""
+
+
+class Erasure(NamedTuple):
+    """One erasure, as the actor remembers it."""
+
+    sequence: int  # of the entry that erased
+    row: int  # that the learner had
+    now_ms: int
 
 
 def without(row: int, learner_id: str) -> Callable[[Entry], Entry | None]:

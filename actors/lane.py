@@ -66,6 +66,7 @@ class Lane(threading.Thread):
         self.verdicts = dict.fromkeys(VERDICTS, 0)  # events so far by what became of them
         self.score_lag_ms = 0  # of the newest scores: from the oldest change they know of until they were there
         self.troubled = False  # the newest message could not be journalled
+        self.model = ""  # version that scores from the next look on; whoever is in charge of models sets it
         self._runtime, self._journal, self._clock = runtime, journal, clock
         self._feed, self._post, self._fatal = feed, post, fatal
         self._parcels: collections.deque[Parcel] = collections.deque()
@@ -76,6 +77,7 @@ class Lane(threading.Thread):
         self._minute = -1  # of the clock when it was last looked at
         self._scored_at = 0.0
         self._stirred = True  # somebody may wait for a score
+        self._scored_by = ""  # version of the model of the newest scores
         self._told = 0  # number of the newest message that the feed was told of
         self._firsts = FirstReceipts(journal)
 
@@ -265,8 +267,9 @@ class Lane(threading.Thread):
             busy = bool(due)
             self._minute = -1 if busy else now_ms // MS_PER_MINUTE
         self._scored_at = time.monotonic()
-        if self._stirred:
-            changes, self.waiting_scores = self.ask("rescore")
+        if self._stirred or self._scored_by != self.model:
+            self._scored_by = self.model
+            changes, self.waiting_scores = self.ask("rescore", self._scored_by)  # an actor that has died forgets it
             self._stirred = self.waiting_scores > 0
             self.score_lag_ms = max((now_ms - change.since_ms for change in changes if change.since_ms), default=0)
             told = [change for change in changes if change.since_ms]  # else it is as it was before a restart

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from actors import daily, reminders
 from actors.answers import Answer
+from actors.erasure import Erasure
 from actors.imports import Imports
 from actors.intake import Intake
 from actors.loop import Loop
@@ -38,14 +39,6 @@ class LearnerView(NamedTuple):
     day: int  # the learner's local day
     minute: int  # and minute of it
     triggers: int  # bits of engine.notifications.catalogue.TRIGGERS
-
-
-class Erasure(NamedTuple):
-    """One erasure, as the actor remembers it."""
-
-    sequence: int  # of the entry that erased
-    row: int  # that the learner had
-    now_ms: int
 
 
 class LiveLearners:
@@ -117,17 +110,16 @@ class LiveLearners:
 
     def resolve_daily(self, now_ms: int) -> Message:
         """Keep the signals and scores of learners whose local day has begun."""
-        return daily.resolve(self.loop, self._due_daily(now_ms)[: daily.MOST_ROWS], now_ms)
+        return daily.resolve(self.loop, self._due_daily(now_ms)[: daily.MOST_ROWS], self._rescoring.version, now_ms)
 
     def resolve_remind(self, now_ms: int) -> Message:
         """Warn learners in whose evening a streak is about to be lost."""
-        rows = self._due_reminders(now_ms)[: reminders.MOST_ROWS]
-        return reminders.resolve(self.loop, rows, now_ms)
+        return reminders.resolve(self.loop, self._due_reminders(now_ms)[: reminders.MOST_ROWS], now_ms)
 
     def resolve_erase(self, learner_id: str, learner_hash: str, now_ms: int) -> Message:
         """Erase a learner, of whom a hash remains, by which the erasure can be proved."""
-        row = self.register.row(learner_id)
-        return Message("erase", {"row": row, "learner": learner_id, "hash": learner_hash, "now_ms": now_ms})
+        body = {"row": self.register.row(learner_id), "learner": learner_id, "hash": learner_hash, "now_ms": now_ms}
+        return Message("erase", body)
 
     # Folding: how a journalled message changes the learners, now and in every replay.
 
@@ -239,10 +231,14 @@ class LiveLearners:
         """Return the erasures of a learner, oldest first."""
         return self._erased.get(learner_hash, [])
 
-    def rescore(self) -> tuple[list[RiskChange], int]:
-        """Take scores that have come, ask for those that are due; return what changed, and how many still wait."""
-        changes = self._rescoring.step()
-        return changes, self._rescoring.waiting()
+    def signals(self, rows: list[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return which of these rows are scored, and the signals of those."""
+        return self.loop.signals(np.asarray(rows, np.int64))
+
+    def rescore(self, version: str = "") -> tuple[list[RiskChange], int]:
+        """Take scores that have come, ask a model for those that are due; return changes, and how many still wait."""
+        self._rescoring.use(version, np.arange(len(self.register)))
+        return self._rescoring.step(), self._rescoring.waiting()
 
     def learner(self, learner_id: str, now_ms: int) -> LearnerView:
         """Return all that is held of a learner; `InputError` if nobody has that id."""
@@ -250,18 +246,17 @@ class LiveLearners:
         at = np.array([row])
         day, minute = self.register.local(at, np.array([now_ms]), [None])
         day = np.maximum(day, self.loop.records["as_of"][at])  # who goes west does not live a day again
-        profile = self.register.profiles.get(row, {})
-        return LearnerView(self.loop.records[at], profile, int(day[0]), int(minute[0]), self.loop.triggers_of(row))
+        profile, triggers = self.register.profiles.get(row, {}), self.loop.triggers_of(row)
+        return LearnerView(self.loop.records[at], profile, int(day[0]), int(minute[0]), triggers)
 
     def learners(self, rows: list[int], now_ms: int) -> list[LearnerView | None]:
         """Return all that is held of the learners of rows, None = erased."""
-        names = [self.register.ids[row] for row in rows]
-        return [None if name is None else self.learner(name, now_ms) for name in names]
+        found = (self.register.ids[row] for row in rows)
+        return [None if name is None else self.learner(name, now_ms) for name in found]
 
     def today(self, learner_id: str, now_ms: int) -> int:
         """Return a learner's local day, also of one who is new."""
-        rows, _ = self.register.place([learner_id])
-        day, _ = self.register.local(rows, np.array([now_ms]), [None])
+        day, _ = self.register.local(self.register.place([learner_id])[0], np.array([now_ms]), [None])
         return int(day[0])
 
     def ids(self, start: int) -> list[str | None]:

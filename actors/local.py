@@ -22,13 +22,16 @@ class LocalRuntime(Runtime):
         specs: one for each actor.
         model: for scoring.
         directory: where snapshots are kept.
+        models: directory of further models that the pool may be moved on to.
     """
 
-    def __init__(self, specs: Sequence[ActorSpec], model: RiskModel, directory: Path) -> None:
+    def __init__(
+        self, specs: Sequence[ActorSpec], model: RiskModel, directory: Path, models: Path | None = None
+    ) -> None:
         super().__init__(len(specs))
         self._specs = specs
         self._directory = directory
-        self._scorer = DirectScorer(ScoringActor(model))
+        self._scorer = DirectScorer(ScoringActor(model, models))
         self._actors: list[LearnerActor | None] = [self._make(actor) for actor in range(len(specs))]
 
     def _make(self, actor: int) -> LearnerActor:

@@ -109,10 +109,14 @@ class Pending(Protocol):
 class Scorer(Protocol):
     """Turns signals into risk; in production a pool of scoring actors."""
 
-    def submit(self, matrix: NDArray[np.float64]) -> Pending:
+    def submit(self, matrix: NDArray[np.float64], version: str = "") -> Pending:
         """Hand signals over; return what waits for their scores, so that the caller can work on meanwhile.
 
         A row's score never depends on the other rows.
+
+        Args:
+            matrix: a row for each learner, signals in the catalogue's order.
+            version: of the model that scores all of them, "" = the one that the pool was started with.
         """
         ...
 

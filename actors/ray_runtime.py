@@ -69,14 +69,14 @@ class ScoringPool:
         self._turn = first
         self._handles: list[Any] = []
 
-    def submit(self, matrix: NDArray[np.float64]) -> Pending:
+    def submit(self, matrix: NDArray[np.float64], version: str = "") -> Pending:
         """Hand out the blocks; a row's score does not depend on its block."""
         if not self._handles:
             self._handles = [ray.get_actor(name) for name in self._names]
         blocks = []
         for start in range(0, max(len(matrix), 1), _BLOCK_ROWS):
             member = self._handles[self._turn % len(self._handles)]
-            blocks.append(member.score.remote(matrix[start : start + _BLOCK_ROWS]))
+            blocks.append(member.score.remote(matrix[start : start + _BLOCK_ROWS], version))
             self._turn += 1
         return _Blocks(blocks)
 
@@ -86,17 +86,28 @@ class RayRuntime(Runtime):
 
     Args:
         specs: one for each actor.
-        model: for scoring; small, so it goes by value: a restarted member finds it even where an object is lost.
-        directory: where snapshots are kept, on a disk that all nodes share.
+        model: for scoring; it goes by a file, so that a restarted member finds it even where an object is lost.
+        directory: where snapshots and the model are kept, on a disk that all nodes share.
         scorers: members of the scoring pool.
+        models: directory of further models that the pool may be moved on to, on a disk that all nodes share.
     """
 
-    def __init__(self, specs: Sequence[ActorSpec], model: RiskModel, directory: Path, scorers: int = 1) -> None:
+    def __init__(
+        self,
+        specs: Sequence[ActorSpec],
+        model: RiskModel,
+        directory: Path,
+        scorers: int = 1,
+        models: Path | None = None,
+    ) -> None:
         super().__init__(len(specs))
         run = uuid.uuid4().hex[:8]
         pool = ray.remote(ScoringActor)
         names = [f"scorer-{run}-{member}" for member in range(scorers)]
-        self._members: list[Any] = [pool.options(name=name, **_SCORER_OPTIONS).remote(model) for name in names]
+        directory.mkdir(parents=True, exist_ok=True)
+        file = directory / f"model-{model.version}.json"
+        model.save(file)
+        self._members: list[Any] = [pool.options(name=name, **_SCORER_OPTIONS).remote(file, models) for name in names]
         learner = ray.remote(LearnerActor)
         self._actors: list[Any] = [
             learner.options(name=f"learners-{run}-{spec.number}", **_LEARNER_OPTIONS).remote(

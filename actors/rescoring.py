@@ -35,13 +35,28 @@ class Rescoring:
     Args:
         loop: whose learners.
         scorer: turns signals into risk.
+
+    Attributes:
+        version: of the model that scores, "" = the one that the pool was started with.
     """
 
     def __init__(self, loop: Loop, scorer: Scorer) -> None:
         self._loop = loop
         self._scorer = scorer
+        self.version = ""
         self._dirty: dict[int, int] = {}  # row -> instant of its oldest change
         self._asked: tuple[dict[int, int], NDArray[np.int64], NDArray[np.int64], Pending] | None = None
+
+    def use(self, version: str, rows: NDArray[np.int64]) -> None:
+        """Score by a model from now on, and everybody anew if it is another than before.
+
+        Args:
+            version: of the model.
+            rows: of all learners; scores that are on their way to them still come, and are replaced.
+        """
+        if version != self.version:
+            self.version = version
+            self.touch(rows, 0)  # nothing has happened to anybody
 
     def touch(self, rows: NDArray[np.int64], at_ms: int) -> None:
         """Note that something changed for these learners at an instant."""
@@ -74,7 +89,7 @@ class Rescoring:
                 del self._dirty[row]
             among = np.fromiter(taken, np.int64, len(taken))
             rows, matrix = self._loop.signals(among)
-            self._asked = taken, among, rows, self._scorer.submit(matrix)
+            self._asked = taken, among, rows, self._scorer.submit(matrix, self.version)
         return changes
 
     def _enter(self) -> list[RiskChange]:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from actors.answers import Answer, Receipt
 from actors.directory import actor_of
-from actors.erasure import without
+from actors.erasure import Erasure, without
 from actors.feed import Feed, Happening, happenings
 from actors.intake import EventIn
 from actors.lane import Lane
-from actors.live import Erasure, LearnerView
+from actors.live import LearnerView
 from actors.parcels import Parcel, Post, Promise
 from actors.ports import Entry, Journal
 from actors.register import Profile, UnknownLearnerError

@@ -14,13 +14,13 @@ from actors.storage.database import Database
 from api.clock import Clock
 from api.events import Gate
 from api.receipts import Receipts
+from api.rolling import Rolling
 from api.roster import Roster
 from api.shapes.happenings import Happenings
 from api.shapes.risk import Risks
 from api.streams import Streams
 from api.xapi.mapping import Mapping, load
 from engine.policies import Policy
-from engine.risk.model import RiskModel
 from engine.rules import Rules
 
 _READERS = 2
@@ -33,7 +33,7 @@ class Context:
     Args:
         service: the live learners.
         rules: of the product.
-        model: for risk on demand.
+        rolling: knows the model for risk on demand.
         policy: names the interventions that `calculate` shows.
         clock: the one that the service lives by, UTC ms.
         database: where proofs and reports are kept.
@@ -42,7 +42,7 @@ class Context:
 
     service: Service
     rules: Rules
-    model: RiskModel
+    rolling: Rolling
     policy: Policy
     clock: Clock
     database: Database
@@ -68,10 +68,10 @@ class Context:
         """What puts outcomes, sends and changes of risk into words."""
         return Happenings(self.rules, self.receipts)
 
-    @functools.cached_property
+    @property
     def risks(self) -> Risks:
-        """What scores learners on demand, and says why."""
-        return Risks(self.rules, self.model, self.policy)
+        """What scores learners on demand, and says why, by the model of this moment."""
+        return Risks(self.rules, self.rolling.model, self.policy)
 
     @functools.cached_property
     def roster(self) -> Roster:

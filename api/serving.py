@@ -9,13 +9,12 @@ import logging
 import math
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
-from actors.service import Service
 from actors.storage.audit import AuditLog
 from actors.storage.journal import SqlJournal
 from actors.storage.keys import KeyStore
@@ -25,10 +24,14 @@ from api import jobs
 from api.app import create_app
 from api.clock import Clock, wall_clock
 from api.context import Context
+from api.drifting import Drifting
 from api.lane_metrics import LaneMetrics
-from api.place import Place, note_zone, open_place
+from api.learning import Learning, registry_of
+from api.model_metrics import ModelMetrics
+from api.place import note_zone, open_place
 from api.protocol import bounded
 from api.rim import Rim
+from api.rolling import Rolling
 from api.settings import Settings
 from api.tokens import Tokens, token_secrets
 from api.weekly import WeeklyReports
@@ -104,6 +107,8 @@ def open_app(
     runtime: RuntimeName = "ray",
     zone: str = "UTC",
     policy: str = "at_risk",
+    learn_days: int = 0,
+    learn_options: Sequence[str] = (),
     clock: Clock = wall_clock,
     trouble: Trouble | None = None,
 ) -> Iterator[FastAPI]:
@@ -114,11 +119,13 @@ def open_app(
         database_url: of its database; None = an SQLite file in the directory.
         settings: of the rim.
         rules: of the product.
-        model: for scoring.
+        model: for scoring, where the directory's registry has no champion.
         actors: learner actors of a new database.
         runtime: ``ray`` (a process for each actor) or ``local`` (all in this process).
         zone: IANA name of the zone of learners whose profile has none.
         policy: names the interventions that are shown.
+        learn_days: days between attempts to find a better model, 0 = none.
+        learn_options: further options of ``engage train`` then, such as the service's own rules.
         clock: UTC ms; the one clock of the service.
         trouble: told when the service cannot go on.
     """
@@ -126,6 +133,7 @@ def open_app(
     place = open_place(data, database_url, actors)
     loop = Loop()
     try:
+        registry, reports = registry_of(place.data), ReportStore(place.database)
         tokens = Tokens(token_secrets(data), clock)
         rim = Rim(settings, KeyStore(place.database), tokens, AuditLog(place.database).append, trouble.told, clock)
         note_zone(place, zone)
@@ -136,24 +144,33 @@ def open_app(
                 place.url,
                 place.actors,
                 rules,
-                model,
+                registry.champion_or(model),
                 place.snapshots,
                 clock,
+                models=registry.directory,
                 zone=zone,
                 post=loop,
                 fatal=trouble,
             ) as service,
-            jobs.ticking("weekly", _weekly(service, place, rules), clock),
+            contextlib.ExitStack() as stack,
         ):
+            rolling = Rolling(service, registry, model)
+            drifting = Drifting(service.lanes, reports, lambda: rolling.model)
+            ticking: dict[str, jobs.Job] = {
+                "weekly": WeeklyReports(service, reports, lambda log: SqlJournal(place.url, log), rules),
+                "rolling": rolling,
+                "drifting": drifting,
+            }
+            if learn_days:
+                ticking["learning"] = Learning(place, reports, learn_days, learn_options)
+            for name, job in ticking.items():
+                stack.enter_context(jobs.ticking(name, job, clock))
             rim.registry.register(LaneMetrics(service.lanes))
-            context = Context(service, rules, model, make(policy), clock, place.database, place.identity)
+            rim.registry.register(ModelMetrics(drifting, lambda: rolling.model))
+            context = Context(service, rules, rolling, make(policy), clock, place.database, place.identity)
             yield create_app(rim, context, lifespan=loop.lifespan)
     finally:
         place.database.dispose()
-
-
-def _weekly(service: Service, place: Place, rules: Rules) -> WeeklyReports:
-    return WeeklyReports(service, ReportStore(place.database), lambda log: SqlJournal(place.url, log), rules)
 
 
 def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:

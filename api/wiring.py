@@ -37,6 +37,7 @@ def open_runtime(
     model: RiskModel,
     work: Path,
     *,
+    models: Path | None = None,
     address: str | None = None,
     dashboard: bool = False,
     fatal: Callable[[BaseException], None] | None = None,
@@ -48,6 +49,7 @@ def open_runtime(
         specs: one for each actor.
         model: for scoring.
         work: directory for snapshots.
+        models: registry of further models that the pool may be moved on to.
         address: of an existing Ray cluster to join; default: a private one is started.
         dashboard: start Ray's dashboard, too.
         fatal: called if a process of Ray's own dies, without which no actor answers any more.
@@ -55,7 +57,7 @@ def open_runtime(
     runtime: Runtime
     warm_up(specs[0], DirectScorer(ScoringActor(model)))
     if name == "local":
-        runtime = LocalRuntime(specs, model, work)
+        runtime = LocalRuntime(specs, model, work, models)
         yield runtime
         runtime.stop()
         return
@@ -67,7 +69,7 @@ def open_runtime(
     fits(len(specs) + scorers)
     with Cluster() as cluster:
         cluster.start(address=address, dashboard=dashboard)
-        runtime = RayRuntime(specs, model, work, scorers)
+        runtime = RayRuntime(specs, model, work, scorers, models)
         watch = None if fatal is None else Watch(cluster.missing, lambda name: fatal(_lost(name)))
         try:
             yield runtime
@@ -91,6 +93,7 @@ def open_service(
     snapshots: Path,
     clock: Callable[[], int],
     *,
+    models: Path | None = None,
     zone: str = "UTC",
     policy: str = "none",
     post: Post | None = None,
@@ -106,6 +109,7 @@ def open_service(
         model: for scoring.
         snapshots: directory for snapshots of this very database.
         clock: UTC ms.
+        models: registry of further models that the service may be moved on to.
         zone: IANA name of the zone of learners whose profile has none.
         policy: name of the policy of the one arm; what it would choose is only shown so far.
         post: runs what keeps promises; default: at once.
@@ -119,7 +123,7 @@ def open_service(
         ActorSpec(log, 0, 0, rules, arms, journal=journal, zone=zone, snapshot_s=_SNAPSHOT_S)
         for log, journal in enumerate(journals)
     ]
-    with open_runtime(name, specs, model, snapshots, fatal=fatal) as runtime:
+    with open_runtime(name, specs, model, snapshots, models=models, fatal=fatal) as runtime:
         extra = {} if post is None else {"post": post}
         service = Service(runtime, actors, lambda log: SqlJournal(database_url, log), clock, fatal=fatal, **extra)
         try:

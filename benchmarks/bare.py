@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.traversal import Plain, plain, walked
 from benchmarks.workload import MODEL, RULES
 from engine import chance, fold, record, view
 from engine.compiled import compiled
 from engine.events import EVENT
+from engine.risk.calibration import calibrated
 from engine.risk.dropoff import standing
-from engine.risk.model import calibrated, linear_score
+from engine.risk.trees import Trees
 from engine.signals import catalogue, names
 from engine.signals.catalogue import _generated  # the compiled pass itself: `compute` is the NumPy around it
 from engine.signals.moment import SCRATCH
@@ -45,11 +47,11 @@ class Setting(NamedTuple):
     rules: Any
     band_starts: NDArray[np.float64]
     columns: NDArray[np.int64]  # of the model's signals among all
-    weights: NDArray[np.float64]
-    offset: float
+    trees: Plain
     knots: NDArray[np.float64]
-    p0: NDArray[np.float64]
-    p1: NDArray[np.float64]
+    low: NDArray[np.float64]
+    p: NDArray[np.float64]
+    high: NDArray[np.float64]
 
 
 class Scratch(NamedTuple):
@@ -82,7 +84,7 @@ def _score(records: Any, i: int, s: Any, scratch: Any) -> None:
         _compute_signals(records, scratch.row, scratch.signals, scratch.days, scratch.words)
         for place in range(len(s.columns)):
             scratch.chosen[place] = scratch.signals[0, s.columns[place]]
-        risk, confidence = calibrated(linear_score(scratch.chosen, s.weights, s.offset), s.knots, s.p0, s.p1)
+        risk, confidence = calibrated(walked(scratch.chosen, s.trees), s.knots, s.low, s.p, s.high)
     r["risk"] = risk
     r["confidence"] = confidence
     r["standing"] = standing(r, risk, s.band_starts)
@@ -133,7 +135,8 @@ def setting(scenario: Scenario) -> Setting:
     stream = chance.stream(scenario.seed, 0)
     days = range(scenario.first_day, scenario.first_day + scenario.days)
     tables = population.tables()
-    weights, offset = MODEL.weights
+    table, trees = MODEL.calibration, MODEL.estimator
+    assert isinstance(trees, Trees), "the packaged model is of trees"
     assert scenario.responses == "drawn"
     assert not any(entry.vectorised for entry in catalogue()), "a vectorised signal has no place in a compiled loop"
     return Setting(
@@ -146,11 +149,11 @@ def setting(scenario: Scenario) -> Setting:
         RULES.record,
         RULES.band_starts,
         np.array([names().index(name) for name in MODEL.signals]),
-        weights,
-        offset,
-        MODEL.knots,
-        MODEL.p0,
-        MODEL.p1,
+        plain(trees),
+        table.knots,
+        table.low,
+        table.p,
+        table.high,
     )
 
 

@@ -22,7 +22,7 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (loop.batch, "close_day", "view: everyone's today moves on"),
     (loop, "standings", "standing: who is scored, which band"),
     (loop, "compute", "signals"),
-    (model, "_score_rows", "scoring"),
+    (model.RiskModel, "score", "scoring"),
     (scoring.ScoringActor, "score", "scoring: choosing columns"),
     (loop.notifications, "eligible", "policy: who may be sent what"),
     (loop.Loop, "decide", "policy: the decision"),

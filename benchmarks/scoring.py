@@ -1,4 +1,4 @@
-"""Scoring: the compiled evaluation of the risk model against scikit-learn's own `predict_proba`."""
+"""Scoring: the compiled signals and risk model against scikit-learn's own `predict_proba`, and what comes on top."""
 
 from __future__ import annotations
 
@@ -6,71 +6,111 @@ import time
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from actors.scoring import ScoringActor
+from actors.scoring import DirectScorer, ScoringActor
+from api.shapes.reasons import reasons
 from benchmarks import workload
-from benchmarks.measure import Table, millions, side_by_side, speed_ratio
-from engine.risk.model import LinearRisk, linear_score
+from benchmarks.measure import Table, Work, millions, side_by_side, speed_ratio
+from benchmarks.traversal import plain, walk
+from engine.record import Records
+from engine.risk import fitting
+from engine.risk.model import RiskModel
+from engine.risk.rows import Rows
 from engine.signals import compute, names
 
-TITLE = "Scoring, one core"
+TITLE = "Signals and scoring, one core"
+_TOLD = 200  # learners whose reasons are given at a time
 
 
-def fitted(model: LinearRisk) -> Pipeline:
-    """Return the same line as scikit-learn has it: standardisation, then a logistic regression."""
-    width = len(model.signals)
-    scaler, line = StandardScaler(), LogisticRegression()
-    scaler.mean_, scaler.scale_, scaler.var_ = model.centre, model.scale, model.scale**2
-    scaler.n_features_in_ = line.n_features_in_ = width
-    line.coef_, line.intercept_ = model.coefficient[None, :], np.array([model.intercept])
-    line.classes_ = np.array([0, 1])
-    return make_pipeline(scaler, line)
-
-
-def run(quick: bool) -> Table:
-    """Measure on the signals of a cohort half-way through its course."""
+def cohort(quick: bool) -> tuple[Records, NDArray[np.int64]]:
+    """Return a cohort half-way through its course, and the rows of those who are scored."""
     plan = workload.plan(2_000 if quick else 20_000, 21 if quick else 45, ("at_risk",))
     with workload.running(plan) as engine:
         engine.simulate()
         records = engine.runtime.ask(0, "records", 0)
-    rows = np.flatnonzero(records["standing"] < len(workload.RULES.bands))
+    return records, np.flatnonzero(records["standing"] < len(workload.RULES.bands))
+
+
+def refitted(matrix: NDArray[np.float64], size: dict[str, float]) -> tuple[Any, RiskModel]:
+    """Return scikit-learn's boosting of a size, fitted to the packaged model's risk of a cohort, and ours of it."""
+    packaged = workload.MODEL
+    dropped = np.random.default_rng(0).random(len(matrix)) < packaged.score(matrix)[:, 0] / 100
+    number = np.arange(len(matrix))
+    rows = Rows(packaged.signals, matrix, dropped, np.zeros_like(number), number, number, number % 100)
+    recipe = fitting.RECIPES["trees"]
+    theirs = recipe.fit(rows, size)
+    return theirs, RiskModel(packaged.signals, recipe.taken(theirs), packaged.calibration, packaged.typical)
+
+
+def run(quick: bool) -> Table:
+    """Measure on the signals of a cohort half-way through its course."""
+    records, rows = cohort(quick)
     matrix = compute(records, rows)
-    columns = [names().index(name) for name in workload.MODEL.signals]
-    chosen = np.ascontiguousarray(matrix[:, columns])
-    ours, theirs = ScoringActor(workload.MODEL), fitted(workload.MODEL)
-
-    weights, offset = workload.MODEL.weights
-    logits = np.array([linear_score(row, weights, offset) for row in chosen])
+    chosen = np.ascontiguousarray(matrix[:, [names().index(name) for name in workload.MODEL.signals]])
+    size = fitting.RECIPES["trees"].sizes[-1]
+    theirs, model = refitted(chosen, size)
+    actor = ScoringActor(model)
+    pool = DirectScorer(actor)
+    trees, out = plain(model.estimator), np.empty(len(chosen))
+    walk(chosen, trees, out)
     with threadpool_limits(1):
-        assert np.abs(1 / (1 + np.exp(-logits)) - theirs.predict_proba(chosen)[:, 1]).max() < 1e-9
+        expected = theirs.decision_function(chosen)
+    assert np.abs(out - expected).max() < 1e-9
+    assert np.abs(model.estimator.log_odds(chosen) - expected).max() < 1e-9
 
-    def sklearn() -> Any:
+    def sklearn() -> float:
         with threadpool_limits(1):
             began = time.perf_counter()
             theirs.predict_proba(chosen)
             return time.perf_counter() - began
 
-    def engine_score() -> None:
-        ours.score(matrix)
+    def walking() -> None:
+        walk(chosen, trees, out)
+
+    def log_odds() -> None:
+        model.estimator.log_odds(chosen)
+
+    def score() -> None:
+        model.score(chosen)
+
+    def through_the_pool() -> None:
+        pool.submit(matrix)()
 
     def signals() -> None:
         compute(records, rows)
 
-    timings = side_by_side(
-        {
-            "scikit-learn: predict_proba, no calibration": sklearn,
-            "engine: risk and confidence, calibrated": engine_score,
-            "engine: the signals themselves": signals,
-        }
-    )
-    base = timings["scikit-learn: predict_proba, no calibration"]
+    def learner_days() -> None:
+        pool.submit(compute(records, rows))()
+
+    def told() -> None:
+        reasons(model, chosen[:_TOLD], matrix[:_TOLD])
+
+    bare = "scikit-learn: predict_proba, not calibrated"
+    works: dict[str, Work] = {
+        bare: sklearn,
+        "plain compiled traversal, not calibrated": walking,
+        "engine: the same, by QuickScorer": log_odds,
+        "engine: risk and confidence, checked and calibrated": score,
+        "engine: the same, through the scoring actor": through_the_pool,
+        "engine: the signals themselves": signals,
+        "engine: signals and score, a whole learner-day": learner_days,
+        "engine: reasons in words": told,
+    }
+    timings = side_by_side(works)
+    counts = {name: _TOLD if work is told else len(rows) for name, work in works.items()}
     cells = [
-        (name, millions(timing.rate(len(rows))), timing.spread(), f"{speed_ratio(timing, base):.2f}")
+        (
+            name,
+            millions(timing.rate(counts[name])),
+            timing.spread(),
+            f"{speed_ratio(timing, timings[bare]) * counts[name] / len(rows):.2f}",
+        )
         for name, timing in timings.items()
     ]
-    note = f"{len(rows):,} rows of {len(columns)} signals; scores equal within 1e-9 before calibration."
+    note = (
+        f"{len(rows):,} rows; {len(names())} signals, of which the model reads {chosen.shape[1]}; "
+        f"{size['trees']} trees of up to {size['leaves']} leaves; log-odds of all three equal within 1e-9."
+    )
     return Table(("", "rows a second", "spread", "this / scikit-learn"), cells, note)

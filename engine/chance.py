@@ -28,6 +28,7 @@ PURPOSE_SESSIONS = 3  # sessions of the day
 PURPOSE_EVENTS = 4  # events within a session
 PURPOSE_POLICY = 5  # a policy's own randomness
 PURPOSE_DELIVERY = 6  # whether a message is delivered, seen, opened
+PURPOSE_BOOTSTRAP = 7  # who is drawn again, where a figure's interval is told
 
 Uniforms = tuple[float, float, float, float]
 

@@ -9,10 +9,11 @@ from engine import bitmaps, decay, view, xp
 from engine.calendar import MS_PER_DAY
 from engine.compiled import compiled
 from engine.record import HALF_LIVES_DAYS, NEVER, OPEN_DAYS
-from engine.rules import DAY_COUNT_LIMIT, MAX_ACTIONS, MAX_KINDS
+from engine.rules import DAY_COUNT_LIMIT, MAX_ACTIONS, MAX_KINDS, MINUTES, SCORE
 
 _HALF_LIVES = len(HALF_LIVES_DAYS)
 _COUNT_LIMIT_16 = 65_535
+_DAY_MINUTES = 1_440.0  # of one event; more is a mistake of the sender
 
 
 @compiled
@@ -66,6 +67,22 @@ def _count(r: Any, slot: int, action: int, rules: Any) -> None:
 
 
 @compiled
+def _measure(r: Any, action: int, value: float, rules: Any) -> None:
+    """Add what an action's value tells; integers add up in any order."""
+    measure = int(rules["measure"][action])
+    if measure == SCORE:
+        points = int(min(max(value, 0.0), 1.0) * 10_000.0 + 0.5)
+        if action == int(rules["quiz_complete"]):
+            r["quiz_count"] = int(r["quiz_count"]) + 1
+            r["quiz_points"] = int(r["quiz_points"]) + points
+        else:
+            r["work_count"] = int(r["work_count"]) + 1
+            r["work_points"] = int(r["work_points"]) + points
+    elif measure == MINUTES:
+        r["watched"] = int(r["watched"]) + int(min(max(value, 0.0), _DAY_MINUTES) * 100.0 + 0.5)
+
+
+@compiled
 def add(r: Any, event: Any, late: bool, rules: Any) -> bool:
     """Fold one event into its learner's record.
 
@@ -114,9 +131,8 @@ def add(r: Any, event: Any, late: bool, rules: Any) -> bool:
     _count(r, slot, action, rules)
     if perfect:
         _count(r, slot, int(rules["perfect_quiz"]), rules)
-    if action == int(rules["quiz_complete"]) and not math.isnan(score):
-        r["quiz_count"] = int(r["quiz_count"]) + 1
-        r["quiz_points"] = int(r["quiz_points"]) + int(min(max(score, 0.0), 1.0) * 10_000.0 + 0.5)
+    if not math.isnan(score):
+        _measure(r, action, score, rules)
     hour = int(event["minute"]) // 60
     r["hours"][hour] = min(int(r["hours"][hour]) + 1, _COUNT_LIMIT_16)
     kind = int(rules["kind"][action])

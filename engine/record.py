@@ -59,6 +59,9 @@ _FIELDS: dict[str, list[Field]] = {
         ("late_events", "<u4", (), "events", "arrived after the grace, counted in totals only"),
         ("quiz_count", "<u4", (), "quizzes", "completed with a score"),
         ("quiz_points", "<u8", (), "1e-4", "sum of quiz scores in ten-thousandths: integers add in any order"),
+        ("work_count", "<u4", (), "assignments", "assignments and projects handed in, with a score"),
+        ("work_points", "<u8", (), "1e-4", "sum of their scores in ten-thousandths"),
+        ("watched", "<u8", (), "1e-2 min", "sum of the minutes of videos and live sessions, in hundredths"),
         ("hours", "<u2", (24,), "events", "by local hour of the day, up to 65,535"),
         ("last_kind_s", "<u4", (MAX_KINDS,), "UTC s", "last event by kind"),
     ],
@@ -93,7 +96,7 @@ _FIELDS: dict[str, list[Field]] = {
     ],
     "risk": [
         ("risk", "<f8", (), "0-100", "calibrated chance of drop-off; NaN = not scored"),
-        ("confidence", "<f8", (), "0-100", "100 x (1 - width of the Venn-Abers interval); NaN = not scored"),
+        ("confidence", "<f8", (), "0-100", "100 x (1 - width of the 95% interval); NaN = not scored"),
         ("standing", "|u1", (), "code", "band by place in the rules, or one of risk.STANDINGS beyond them"),
     ],
 }
@@ -191,6 +194,7 @@ def check(records: Records) -> None:
     need("qualifying_bits", (r["qualifying_bits"] & ~r["active_bits"]) == 0, "a subset of active_bits")
     need("active_bits", (r["active_bits"] >= 0) & (r["active_bits"] < 1 << WORD_DAYS), f"{WORD_DAYS} bits a word")
     need("quiz_points", r["quiz_points"] <= r["quiz_count"].astype("u8") * 10_000, "at most 10,000 a quiz")
+    need("work_points", r["work_points"] <= r["work_count"].astype("u8") * 10_000, "at most 10,000 a piece of work")
     need("open_last", r["open_last"] >= r["open_first"], "not before open_first")
     need("open_xp", r["open_xp"] >= 0, "0 or more")
     need("view.xp", r["view"]["xp"] >= r["sealed"]["xp"], "not below sealed.xp")

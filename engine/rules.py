@@ -35,6 +35,7 @@ RULES = np.dtype(
         ("cap", "<i8", (MAX_ACTIONS,)),
         ("kind", "<i8", (MAX_ACTIONS,)),
         ("qualifies", "<i8", (MAX_ACTIONS,)),
+        ("measure", "<i8", (MAX_ACTIONS,)),  # what the value is: one of NOTHING, SCORE, MINUTES
         ("quiz_complete", "<i8"),  # code of the action
         ("perfect_quiz", "<i8"),  # code of the action
         ("milestone_xp", "<i8"),
@@ -61,6 +62,12 @@ METRICS = ("longest_streak", "xp", "level", "active_days", "qualifying_days", "f
 
 SCORED = ("quiz_complete", "assignment_submit", "project_submit")
 """Actions whose value is a score from 0 to 1."""
+
+TIMED = ("video_watch", "live_session")
+"""Actions whose value is minutes."""
+
+NOTHING, SCORE, MINUTES = range(3)
+"""What the engine takes an action's value for."""
 
 Count = Annotated[int, Field(ge=0)]
 Freezes = Annotated[int, Field(ge=0, le=100)]  # a learner's outcomes, one for each freeze, have to fit their buffer
@@ -262,6 +269,9 @@ def _record(rules: Rules) -> Any:
     for code, action in enumerate(rules.actions.values()):
         record["xp"][code], record["cap"][code] = action.xp, action.cap
         record["kind"][code], record["qualifies"][code] = rules.kinds.index(action.kind), action.qualifies
+    for measure, names in ((SCORE, SCORED), (MINUTES, TIMED)):
+        for name in set(names) & set(rules.actions):
+            record["measure"][rules.code(name)] = measure
     record["quiz_complete"], record["perfect_quiz"] = rules.code("quiz_complete"), rules.code("perfect_quiz")
     record["milestone_xp"] = rules.actions["streak_milestone"].xp
     record["milestone_count"] = len(rules.streak.milestones)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InputError
-from engine.risk import fitting, quality
-from engine.risk.model import LinearRisk
+from engine.risk import challenge, fitting, quality
+from engine.risk.challenge import Verdict
+from engine.risk.model import RiskModel
+from engine.risk.registry import Registry
+from engine.risk.rows import Rows
 from engine.rules import Rules
 from engine.signals import names
 from simulation.adapters import event_log
-from simulation.samples import Population, Progress, Sample, knows_hours, population, sample
+from simulation.logs import Population, Progress, knows_hours, population
+from simulation.samples import Sample, sample
 
-_OF_HOURS = ("hour_concentration",)  # says nothing where a log knows days only
+_OF_HOURS = ("hour_concentration", "night_share", "mean_span_minutes")  # say nothing where a log knows days only
 
 
 def fit(
-    logs: Sequence[Population], rules: Rules, progress: Progress | None = None
-) -> tuple[LinearRisk, dict[str, Any]]:
+    logs: Sequence[Population],
+    rules: Rules,
+    progress: Progress | None = None,
+    kinds: Sequence[str] = tuple(fitting.RECIPES),
+) -> tuple[RiskModel, dict[str, Any]]:
     """Fit a risk model on event logs, each log weighing the same.
 
     Args:
         logs: to train on.
         rules: of the product.
         progress: called with (days done, days in all), over all logs.
+        kinds: of estimator to choose from, of `engine.risk.fitting.RECIPES`.
 
     Returns:
         the model, its ``about`` filled; what stands there under ``held_out``: measures on learners it never saw.
@@ -38,16 +46,14 @@ def fit(
     Raises:
         EngageError: see `engine.risk.fitting.fit`.
     """
-    lengths = [int(log.last_day.max()) - int(log.events["day"].min()) + 1 for log in logs]
-    samples = []
-    for source, log in enumerate(logs):
-        before = sum(lengths[:source])
-        step = None if progress is None else _shifted(progress, before, sum(lengths))
-        samples.append(sample(log, source, rules, step))
-    kept = tuple(name for name in names() if name not in _OF_HOURS or all(map(knows_hours, logs)))
-    samples = [_only(found, kept) for found in samples]
+    samples = _samples(logs, rules, progress)
+    kept = fitting.worth_reading(_rows(logs, samples))
+    columns = [names().index(name) for name in kept]
+    samples = [
+        replace(found, rows=found.rows.reading(kept), silences=found.silences[:, :, columns]) for found in samples
+    ]
     rows = _together(samples)
-    model, _pipeline = fitting.fit(rows)
+    model, _fitted = fitting.fit(rows.fitted_on, kinds)
     log_names = [log.name for log in logs]
     held_out = quality.by_source(model, rows.judged_on, log_names)
     for name, found in zip(log_names, samples, strict=True):
@@ -65,7 +71,59 @@ def fit(
     return replace(model, about=about), held_out
 
 
-def train(event_files: Sequence[Path], out: Path, rules: Rules, progress: Progress | None = None) -> dict[str, Any]:
+def _samples(logs: Sequence[Population], rules: Rules, progress: Progress | None) -> list[Sample]:
+    lengths = [int(log.last_day.max()) - int(log.events["day"].min()) + 1 for log in logs]
+    samples = []
+    for source, log in enumerate(logs):
+        step = None if progress is None else _shifted(progress, sum(lengths[:source]), sum(lengths))
+        samples.append(sample(log, source, rules, step))
+    return samples
+
+
+def _read(event_files: Sequence[Path], rules: Rules) -> list[Population]:
+    logs = [population(file.stem, event_log.read(file), rules) for file in event_files]
+    repeated = sorted({log.name for log in logs if [other.name for other in logs].count(log.name) > 1})
+    if repeated:
+        raise InputError("event logs", f"two named {repeated[0]!r}", "file names that tell them apart")
+    return logs
+
+
+def contest(
+    event_files: Sequence[Path],
+    registry: Registry,
+    packaged: RiskModel,
+    now_ms: int,
+    rules: Rules,
+    progress: Progress | None = None,
+    kinds: Sequence[str] = tuple(fitting.RECIPES),
+) -> Verdict:
+    """Fit a challenger on the earlier days of event logs; it is promoted if it beats the champion on the later ones.
+
+    Args:
+        event_files: event logs, Parquet, CSV or NDJSON.
+        registry: where models and decisions are kept.
+        packaged: the champion where none was promoted yet.
+        now_ms: UTC instant of the decision.
+        rules: of the product.
+        progress: called with (days done, days in all), over all logs.
+        kinds: of estimator to choose from, of `engine.risk.fitting.RECIPES`.
+
+    Raises:
+        EngageError: too little is known yet, see `engine.risk.challenge.split`.
+    """
+    logs = _read(event_files, rules)
+    samples = _samples(logs, rules, progress)
+    told = [_describe(log, found) for log, found in zip(logs, samples, strict=True)]
+    return challenge.contest(_rows(logs, samples), registry, packaged, now_ms, trained_on=told, kinds=kinds)[1]
+
+
+def train(
+    event_files: Sequence[Path],
+    out: Path,
+    rules: Rules,
+    progress: Progress | None = None,
+    kinds: Sequence[str] = tuple(fitting.RECIPES),
+) -> dict[str, Any]:
     """Fit a risk model on event log files and write it.
 
     Args:
@@ -73,45 +131,47 @@ def train(event_files: Sequence[Path], out: Path, rules: Rules, progress: Progre
         out: the model's file.
         rules: of the product.
         progress: called with (days done, days in all), over all logs.
+        kinds: of estimator to choose from, of `engine.risk.fitting.RECIPES`.
 
     Returns:
         measures on held-out learners, by log and pooled.
     """
-    logs = [population(file.stem, event_log.read(file), rules) for file in event_files]
-    repeated = sorted({log.name for log in logs if [other.name for other in logs].count(log.name) > 1})
-    if repeated:
-        raise InputError("event logs", f"two named {repeated[0]!r}", "file names that tell them apart")
-    model, held_out = fit(logs, rules, progress)
+    logs = _read(event_files, rules)
+    model, held_out = fit(logs, rules, progress, kinds)
     model.save(out)
     return held_out
-
-
-def _only(found: Sample, kept: Sequence[str]) -> Sample:
-    """Return a sample with some of its signals."""
-    columns = [found.rows.signals.index(name) for name in kept]
-    rows = replace(found.rows, signals=tuple(kept), matrix=found.rows.matrix[:, columns])
-    return replace(found, rows=rows, silences=found.silences[:, :, columns])
 
 
 def _shifted(progress: Progress, before: int, total: int) -> Progress:
     return lambda done, _days: progress(before + done, total)
 
 
-def _together(samples: Sequence[Sample]) -> fitting.Rows:
-    """Return the rows of all logs, witnesses numbered on from one to the next."""
+def _rows(logs: Sequence[Population], samples: Sequence[Sample]) -> Rows:
+    """Return the rows of all logs, without signals of hours where some log knows days alone."""
+    rows = _together(samples)
+    if all(map(knows_hours, logs)):
+        return rows
+    return rows.reading([name for name in rows.signals if name not in _OF_HOURS])
+
+
+def _together(samples: Sequence[Sample]) -> Rows:
+    """Return the rows of all logs, learners numbered on from one to the next."""
     tables = [found.rows for found in samples]
-    shift = np.cumsum([0] + [int(table.witness.max(initial=-1)) + 1 for table in tables])
-    witness = np.concatenate([table.witness + shift[place] for place, table in enumerate(tables)])
-    matrix, dropped, source, bucket = (
-        np.concatenate([getattr(table, name) for table in tables]) for name in ("matrix", "dropped", "source", "bucket")
-    )
-    return fitting.Rows(tables[0].signals, matrix, dropped, source, witness, bucket)
+    first = np.cumsum([0] + [int(table.learner.max(initial=-1)) + 1 for table in tables])
+    tables = [replace(table, learner=table.learner + first[place]) for place, table in enumerate(tables)]
+    arrays = {
+        entry.name: np.concatenate([getattr(table, entry.name) for table in tables])
+        for entry in fields(Rows)
+        if entry.name != "signals"
+    }
+    return Rows(tables[0].signals, **arrays)
 
 
 def _describe(log: Population, found: Sample) -> dict[str, Any]:
     epoch = date(1970, 1, 1)
     return {
         "name": log.name,
+        "fingerprint": log.fingerprint,
         "learners": len(log.learner_ids),
         "events": len(log.events),
         "first_day": str(epoch + timedelta(days=int(log.events["day"].min()))),
@@ -120,7 +180,7 @@ def _describe(log: Population, found: Sample) -> dict[str, Any]:
     }
 
 
-def _silence_risk(model: LinearRisk, silences: NDArray[np.float64]) -> dict[str, Any]:
+def _silence_risk(model: RiskModel, silences: NDArray[np.float64]) -> dict[str, Any]:
     """Return how risk moves as learners who were active fall silent, by the clock alone."""
     learners, days, width = silences.shape
     if learners == 0:
@@ -135,7 +195,7 @@ def _silence_risk(model: LinearRisk, silences: NDArray[np.float64]) -> dict[str,
     }
 
 
-def _shares(model: LinearRisk, rows: fitting.Rows, found: Sample, rules: Rules) -> dict[str, Any]:
+def _shares(model: RiskModel, rows: Rows, found: Sample, rules: Rules) -> dict[str, Any]:
     """Return the share of learners in each standing on an average day: of those scored, and of all who have begun."""
     risk = model.score(rows.matrix)[:, 0]
     band = (risk[:, None] < rules.band_starts).sum(axis=1)

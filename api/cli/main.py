@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from api.cli import audit, dataset, export, history, keys, replay, serve, simulate, train
+from api.cli import audit, dataset, evaluate, export, history, keys, models, replay, serve, simulate, train
 from api.cli.console import errors, say_error
 from engine.errors import EngageError, InputError
 
@@ -15,6 +15,8 @@ app.command("simulate")(simulate.simulate)
 app.command("replay")(replay.replay)
 app.command("dataset")(dataset.dataset)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("models")(models.models)
 app.command("import")(history.import_)
 app.command("export")(export.export)
 app.command("serve")(serve.serve)

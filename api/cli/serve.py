@@ -32,7 +32,12 @@ def serve(
     ] = "UTC",
     policy: Annotated[str, typer.Option(help="Names the interventions that `calculate` shows")] = "at_risk",
     rules: Annotated[Path | None, typer.Option(help="Your own rules, overriding the defaults")] = None,
-    model: Annotated[Path | None, typer.Option(help="Risk model; default: the packaged one")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Risk model until `engage models` has a champion; default: the packaged one")
+    ] = None,
+    learn_days: Annotated[
+        int, typer.Option(min=0, help="Days between attempts to learn a better model from what is kept; 0 = none")
+    ] = 0,
     audit_days: Annotated[
         int, typer.Option(help="Days for which a line of the audit log is kept")
     ] = Settings.audit_days,
@@ -55,6 +60,7 @@ def serve(
         public_metrics=public_metrics,
         trusted_proxies=tuple(trust_proxy or ()),
     )
+    given = {"--rules": rules, "--model": model}
     trouble = Trouble()
     errors.print("Starting ...")
     with open_app(
@@ -67,6 +73,8 @@ def serve(
         runtime=runtime,
         zone=timezone,
         policy=policy,
+        learn_days=learn_days,
+        learn_options=[word for pair in given.items() if pair[1] for word in (pair[0], str(pair[1]))],
         trouble=trouble,
     ) as app:
         serve_app(

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.wire import Wire
+from engine.risk.model import RiskModel
 from engine.signals import catalogue, names
+from engine.signals.recency import LONGEST_DAYS
 
 MOST = 5
 _NEGLIGIBLE = 0.05  # log-odds: it moves a risk by about one point of a hundred at most
@@ -26,7 +28,9 @@ class SignalShare(Wire):
     signal: str = Field(description="Its name in the catalogue.", examples=["silent_days"])
     value: float = Field(description="Of this learner, in its unit.", examples=[4.0])
     unit: str = Field(description="Of the value.", examples=["days"])
-    weight: float = Field(description="By how much it moves the risk, in log-odds.", examples=[0.82])
+    weight: float = Field(
+        description="By how much it alone moves the risk, in log-odds, against a typical learner's.", examples=[0.82]
+    )
 
 
 class Reason(Wire):
@@ -39,9 +43,12 @@ class Reason(Wire):
     )
     effect: Literal["raises", "lowers"] = Field(description="What it does to the risk.", examples=["raises"])
     weight: float = Field(
-        description="By how much, in log-odds, against an average learner: the sum over its signals.", examples=[0.64]
+        description="By how much its signals together move the risk, in log-odds, against a typical learner's.",
+        examples=[0.64],
     )
-    signals: list[SignalShare] = Field(description="The signals that it is made of, the weightiest first.")
+    signals: list[SignalShare] = Field(
+        description="Its weightiest signals, five at most; what they do together need not be their sum."
+    )
 
 
 class _Topic(BaseModel):
@@ -62,38 +69,60 @@ def _topic_of(signal: str) -> str:
     return next((name for name, topic in _topics().items() if signal in topic.signals), signal)
 
 
+class _Never(float):
+    """Days since something that never happened."""
+
+    def __format__(self, _format: str) -> str:
+        return "never"
+
+
 def plain(unit: str, value: float) -> float:
     """Return a signal's value as people count: ``log days`` becomes days, undoing the logarithm of 1 + the count."""
+    if unit == "days" and value >= LONGEST_DAYS:
+        return _Never(value)
     return math.expm1(value) if unit.startswith("log ") and unit != "log ratio" else value
 
 
-def reasons(signals: tuple[str, ...], moved: NDArray[np.float64], all_signals: NDArray[np.float64]) -> list[Reason]:
-    """Return what moves one learner's risk most, up or down: three topics at least, and five at most.
+def reasons(model: RiskModel, matrix: NDArray[np.float64], all_signals: NDArray[np.float64]) -> list[list[Reason]]:
+    """Return what moves each learner's risk most, up or down: three topics at least, and five at most.
 
     Args:
-        signals: names of those that the model reads.
-        moved: what each of them adds to the log-odds.
-        all_signals: values of all signals of the catalogue, in its order.
+        model: that scores them.
+        matrix: a row for each learner, signals as the model reads them.
+        all_signals: likewise, all signals of the catalogue, in its order.
     """
+    topics: dict[str, list[str]] = {}
+    for name in model.signals:
+        topics.setdefault(_topic_of(name), []).append(name)
+    by_topic = model.contributions(matrix, list(topics.values()))
+    by_signal = model.contributions(matrix, [[name] for name in model.signals])
+    told = zip(by_topic.tolist(), by_signal.tolist(), all_signals.tolist(), strict=True)
+    return [_of_one(topics, model.signals, *each) for each in told]
+
+
+def _of_one(
+    topics: dict[str, list[str]], signals: tuple[str, ...], topic_weights: list[float], weights: list[float],
+    all_signals: list[float],
+) -> list[Reason]:  # fmt: skip
     units = {entry.name: entry.unit for entry in catalogue()}
-    values = dict(zip(names(), all_signals.tolist(), strict=True))
-    shares: dict[str, list[SignalShare]] = {}
-    for name, weight in zip(signals, moved.tolist(), strict=True):
-        share = SignalShare(signal=name, value=round(values[name], 4), unit=units[name], weight=round(weight, 4))
-        shares.setdefault(_topic_of(name), []).append(share)
-    weights = {topic: sum(share.weight for share in found) for topic, found in shares.items()}
-    strongest = sorted(weights, key=lambda topic: -abs(weights[topic]))[:MOST]
+    values = dict(zip(names(), all_signals, strict=True))
+    weight_of = dict(zip(topics, topic_weights, strict=True))
+    share_of = {
+        name: SignalShare(signal=name, value=round(values[name], 4), unit=units[name], weight=round(weight, 4))
+        for name, weight in zip(signals, weights, strict=True)
+    }
     told = {name: plain(units[name], value) for name, value in values.items()}
+    strongest = sorted(weight_of, key=lambda topic: -abs(weight_of[topic]))[:MOST]
     return [
         Reason(
             topic=topic,
             text=_text(topic, told),
-            effect="raises" if weights[topic] > 0 else "lowers",
-            weight=round(weights[topic], 4),
-            signals=sorted(shares[topic], key=lambda share: -abs(share.weight)),
+            effect="raises" if weight_of[topic] > 0 else "lowers",
+            weight=round(weight_of[topic], 4),
+            signals=sorted((share_of[name] for name in topics[topic]), key=lambda share: -abs(share.weight))[:MOST],
         )
         for place, topic in enumerate(strongest)
-        if place < _FEWEST or abs(weights[topic]) >= _NEGLIGIBLE
+        if place < _FEWEST or abs(weight_of[topic]) >= _NEGLIGIBLE
     ]
 
 

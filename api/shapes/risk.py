@@ -86,10 +86,7 @@ class Risks:
         scores = np.full((len(records), 2), np.nan)
         scores[scored] = self._model.score(matrix)
         codes = standings(records, scores[:, 0].copy(), self._rules)
-        why: dict[int, list[Reason]] = {
-            row: reasons(self._model.signals, moved, values)
-            for row, moved, values in zip(scored.tolist(), self._model.contributions(matrix), signals, strict=True)
-        }
+        why = dict(zip(scored.tolist(), reasons(self._model, matrix, signals), strict=True))
         kinds = notifications.catalogue()
         states = []
         for place, (user_id, view) in enumerate(zip(user_ids, views, strict=True)):

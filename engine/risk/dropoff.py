@@ -63,15 +63,28 @@ def labels(
     newest = np.maximum.accumulate(np.where(active, column, -1), axis=1)  # last active day so far; -1 = none yet
     eligible = (newest >= 0) & (column - newest < silent_days)
 
-    coming = np.minimum.accumulate(np.where(active, column, days)[:, ::-1], axis=1)[:, ::-1]  # next active day, or days
-    begins = np.zeros((learners, days), bool)  # first silent day of a run that is long enough
-    begins[:, 1:] = active[:, :-1] & (coming[:, 1:] - column[1:] >= silent_days)
+    begins = beginnings(active, silent_days)
     so_far = np.zeros((learners, days + 1), np.int64)  # runs that began before each day
     np.cumsum(begins, axis=1, out=so_far[:, 1:])
     to = np.minimum(column + horizon_days + 1, days)
     dropped = so_far[:, to] > np.take_along_axis(so_far, newest + 1, axis=1)  # begun since the last active day
     known = column + horizon_days + silent_days - 1 <= last[:, None]
     return Labels(eligible, dropped, known)
+
+
+def beginnings(active: NDArray[np.bool_], silent_days: int = SILENT_DAYS) -> NDArray[np.bool_]:
+    """Return the first silent day of each run of silent days, within the columns, that is long enough.
+
+    Args:
+        active: (learners, days), whether the learner did anything on the day.
+        silent_days: the silent days in a row that make a drop-off.
+    """
+    days = active.shape[1]
+    column = np.arange(days)
+    coming = np.minimum.accumulate(np.where(active, column, days)[:, ::-1], axis=1)[:, ::-1]  # next active day, or days
+    begins = np.zeros(active.shape, bool)
+    begins[:, 1:] = active[:, :-1] & (coming[:, 1:] - column[1:] >= silent_days)
+    return begins
 
 
 @compiled

@@ -1,220 +1,184 @@
-"""Fitting: scikit-learn's logistic regression on standardised signals, then a tabulated Venn-Abers calibration.
-
-Learners are split by a stable hash of their id: most to fit on, some to calibrate on, some to judge on. No learner is
-on two sides, because days of one learner resemble each other.
-"""
+"""Fitting: an estimator of scikit-learn's, its kind, size and calibration from scores across folds of learners."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
-from engine.errors import EngageError
-from engine.risk.model import LinearRisk, Numbers
+from engine.errors import EngageError, InputError, did_you_mean
+from engine.risk import drift
+from engine.risk.calibrate import calibrate
+from engine.risk.linear import Linear
+from engine.risk.model import Estimator, RiskModel
+from engine.risk.rows import Numbers, Rows
+from engine.risk.trees import LEAF, Trees
+from engine.signals import catalogue
 
-BUCKETS = 100
-_CALIBRATE_FROM, _JUDGE_FROM = 60, 80  # buckets below are fitted on; between, calibrated on; above, judged on
 _FOLDS = 4
-_PENALTIES = (0.001, 0.01, 0.1, 1.0)  # C of scikit-learn: inverse strength
-_MOST_BINS = 64
-_WITNESSES_A_BIN = 10  # fewer would let the one learner more that is tried out outweigh what is known
-
-Flags = NDArray[np.bool_]
+_RATE, _SHRINKAGE, _SHARE = 0.05, 5.0, 0.3  # of boosting: step, ridge on the leaves, signals that a split may look at
+SEASONS = ("season_cosine", "season_sine")
+"""Signals that tell one year's history apart, and not the next one's seasons: no model reads them."""
+MANY_ROWS = 20_000  # with fewer, threads wait for each other longer than they work, on a busy machine a hundred times
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Scored learner-days with their labels.
+class Recipe:
+    """How an estimator is fitted.
 
     Args:
-        signals: names of the columns of ``matrix``.
-        matrix: (rows, signals).
-        dropped: the label of each row.
-        source: number of the event log each row comes from, 0, 1, ...
-        witness: number of the independent observation that each row belongs to, unique over all logs. The labels of
-            one learner's neighbouring days look at the same coming days, so they are one witness and not many.
-        bucket: `stable_hash` of the learner's id modulo `BUCKETS`: on which side of the split the learner is.
+        make: makes scikit-learn's, for the signals of rows, of one of the sizes.
+        sizes: to choose from, the most cautious first; a small one does better on few learners.
+        step: name under which the pipeline's last step takes weights, None = it is no pipeline.
+        taken: takes the numbers out of it.
     """
 
-    signals: tuple[str, ...]
-    matrix: Numbers
-    dropped: Flags
-    source: NDArray[np.int64]
-    witness: NDArray[np.int64]
-    bucket: NDArray[np.int64]
+    make: Callable[..., Any]
+    sizes: tuple[dict[str, float], ...]
+    step: str | None
+    taken: Callable[[Any], Estimator]
 
-    def __len__(self) -> int:
-        return len(self.dropped)
-
-    def where(self, keep: Flags) -> Rows:
-        """Return some of the rows."""
-        return Rows(
-            self.signals,
-            self.matrix[keep],
-            self.dropped[keep],
-            self.source[keep],
-            self.witness[keep],
-            self.bucket[keep],
-        )
-
-    @property
-    def fitted_on(self) -> Rows:
-        """The rows of learners to fit on."""
-        return self.where(self.bucket < _CALIBRATE_FROM)
-
-    @property
-    def calibrated_on(self) -> Rows:
-        """The rows of learners to calibrate on."""
-        return self.where((self.bucket >= _CALIBRATE_FROM) & (self.bucket < _JUDGE_FROM))
-
-    @property
-    def judged_on(self) -> Rows:
-        """The rows of learners who are held out."""
-        return self.where(self.bucket >= _JUDGE_FROM)
-
-    def weights(self) -> Numbers:
-        """Return a weight for each row, 1 on average, so that every log weighs the same however long it is."""
-        counts = np.bincount(self.source)
-        present = np.count_nonzero(counts)
-        return np.asarray(len(self) / present / counts[self.source], np.float64)
+    def fit(self, rows: Rows, size: dict[str, float]) -> Any:
+        """Fit scikit-learn's estimator; every log weighs the same."""
+        made = self.make(rows.signals, **size)
+        weights = {f"{self.step}__sample_weight" if self.step else "sample_weight": rows.weights()}
+        with threadpool_limits(1 if len(rows) < MANY_ROWS else None):
+            return made.fit(rows.matrix, rows.dropped, **weights)
 
 
-def held_out(bucket: NDArray[np.int64]) -> Flags:
-    """Return whether learners of these buckets are held out of fitting and calibration."""
-    return bucket >= _JUDGE_FROM
+def _regression(_signals: tuple[str, ...], inverse_penalty: float) -> Any:
+    regression = LogisticRegression(C=inverse_penalty, solver="newton-cholesky", tol=1e-8)
+    return make_pipeline(StandardScaler(), regression)
 
 
-def stable_hash(learner_id: str) -> int:
-    """Return a number below 2^64 that depends on the learner's id alone."""
-    return int.from_bytes(hashlib.sha256(learner_id.encode()).digest()[:8], "big")
+def _line(pipeline: Any) -> Linear:
+    scaler, regression = pipeline[0], pipeline[-1]
+    return Linear(float(regression.intercept_[0]), scaler.mean_, scaler.scale_, regression.coef_[0])
 
 
-def fit(rows: Rows) -> tuple[LinearRisk, Pipeline]:
-    """Return a calibrated model, and the scikit-learn pipeline that it evaluates.
+def _boosting(signals: tuple[str, ...], trees: int, leaves: int, least_rows: int) -> Any:
+    known = {entry.name: entry.monotone for entry in catalogue()}
+    return HistGradientBoostingClassifier(
+        learning_rate=_RATE,
+        max_iter=trees,
+        max_leaf_nodes=leaves,
+        min_samples_leaf=least_rows,
+        l2_regularization=_SHRINKAGE,
+        max_features=_SHARE,
+        monotonic_cst=[known.get(name, 0) for name in signals],
+        early_stopping=False,
+        random_state=0,
+    )
+
+
+def _trees(boosting: Any) -> Trees:
+    """Take the numbers out of scikit-learn's trees, each of which numbers its nodes from 0."""
+    nodes = [predictors[0].nodes for predictors in boosting._predictors]
+    count = [len(each) for each in nodes]
+    first = np.repeat(np.cumsum([0, *count[:-1]]), count)
+    every = np.concatenate(nodes)
+    leaf = every["is_leaf"].astype(bool)
+    return Trees(
+        float(boosting._baseline_prediction[0, 0]),
+        np.repeat(np.arange(len(nodes)), count),
+        np.where(leaf, LEAF, every["feature_idx"]),
+        np.where(leaf, 0.0, every["num_threshold"]),
+        np.where(leaf, 0, every["left"] + first),
+        np.where(leaf, 0, every["right"] + first),
+        np.where(leaf, every["value"], 0.0),
+    )
+
+
+RECIPES = {
+    "linear": Recipe(
+        _regression,
+        tuple({"inverse_penalty": each} for each in (0.001, 0.01, 0.1, 1.0)),
+        "logisticregression",
+        _line,
+    ),
+    "trees": Recipe(
+        _boosting,
+        (
+            {"trees": 150, "leaves": 6, "least_rows": 60},
+            {"trees": 120, "leaves": 32, "least_rows": 200},
+        ),
+        None,
+        _trees,
+    ),
+}
+"""How each estimator of `engine.risk.model.ESTIMATORS` is fitted, the simplest first."""
+
+
+def worth_reading(rows: Rows) -> tuple[str, ...]:
+    """Return the signals that a model may read: those that move in every log, seasons left out.
+
+    What moves in one log alone tells the logs apart, and how often learners drop off in each; on a third platform that
+    would be wrong.
+    """
+    moves = np.ones(len(rows.signals), bool)
+    for source in np.unique(rows.source):
+        mine = rows.matrix[rows.source == source]
+        moves &= mine.min(axis=0) < mine.max(axis=0)
+    return tuple(name for name, varies in zip(rows.signals, moves, strict=True) if varies and name not in SEASONS)
+
+
+def fit(rows: Rows, kinds: Sequence[str] = tuple(RECIPES)) -> tuple[RiskModel, Any]:
+    """Return a calibrated model, and the scikit-learn estimator that it evaluates.
+
+    Every row is scored by estimators that were fitted without its learner (cross-fitting), which serves twice: the kind
+    and size with the least loss are chosen, and their scores are what the calibration is tabulated on. The chosen one
+    is then fitted on all rows.
 
     Args:
-        rows: of all logs and learners; which of them are fitted on is decided by their buckets.
+        rows: to fit and calibrate on; learners fall into folds by their buckets.
+        kinds: of estimator to choose from, of `RECIPES`.
 
     Raises:
-        EngageError: a signal that is not finite, or a part of the split in which not both outcomes occur.
+        InputError: there is no such kind.
+        EngageError: a signal that is not finite, or too few learners for both outcomes in each fold.
     """
+    for kind in kinds:
+        if kind not in RECIPES:
+            raise InputError("kind of model", repr(kind), " or ".join(RECIPES), did_you_mean(kind, RECIPES))
     bad = ~np.isfinite(rows.matrix).all(axis=0)
     if bad.any():
         names = ", ".join(np.array(rows.signals)[bad])
         raise EngageError(f"signals to train on: {names}", "values that are not finite", "finite numbers")
-    parts = {"to fit on": rows.fitted_on, "to calibrate on": rows.calibrated_on, "held out": rows.judged_on}
-    for name, part in parts.items():
-        if len(np.unique(part.dropped)) < 2:
-            got = f"{len(part)} learner-days, {int(part.dropped.sum())} before a drop-off"
-            expected = "some that dropped off and some that did not"
-            raise EngageError(f"training data {name}", got, expected, "Train on more learners or on a longer log.")
-    training, calibration = parts["to fit on"], parts["to calibrate on"]
-    pipeline = _pipeline(_best_penalty(training))
-    _fit(pipeline, training)
-    scaler, regression = pipeline[0], pipeline[-1]
-    knots, p0, p1 = venn_abers(
-        np.asarray(pipeline.decision_function(calibration.matrix)), calibration.dropped, _witness_weights(calibration)
-    )
-    model = LinearRisk(
-        rows.signals,
-        np.array(scaler.mean_, np.float64),
-        np.array(scaler.scale_, np.float64),
-        np.array(regression.coef_[0], np.float64),
-        float(regression.intercept_[0]),
-        knots,
-        p0,
-        p1,
-        {"inverse_penalty": float(regression.C)},
-    )
-    return model, pipeline
+    fold = rows.bucket % _FOLDS
+    for number in range(_FOLDS):
+        if len(np.unique(rows.dropped[fold != number])) < 2:
+            got = f"{len(rows)} learner-days, {int(rows.dropped.sum())} before a drop-off"
+            expected = f"both outcomes in any {_FOLDS - 1} of {_FOLDS} folds of learners"
+            raise EngageError("training data", got, expected, "Train on more learners or on a longer log.")
+    weights, least = rows.weights(), np.inf
+    chosen: tuple[str, dict[str, float]] = ("", {})
+    scores = np.zeros(0)
+    for kind in kinds:
+        for size in RECIPES[kind].sizes:
+            each = _cross_fitted(rows, fold, RECIPES[kind], size)
+            loss = float(np.average(np.logaddexp(0, np.where(rows.dropped, -each, each)), weights=weights))
+            if loss < least:
+                least, chosen, scores = loss, (kind, size), each
+    recipe, size = RECIPES[chosen[0]], chosen[1]
+    fitted = recipe.fit(rows, size)
+    calibration = calibrate(scores, rows.dropped, rows.witness_weights())
+    typical = np.median(rows.matrix, axis=0)
+    about = {"size": size, "reference": drift.reference(rows)}
+    return RiskModel(rows.signals, recipe.taken(fitted), calibration, typical, about), fitted
 
 
-def _pipeline(penalty: float) -> Pipeline:
-    regression = LogisticRegression(C=penalty, solver="newton-cholesky", tol=1e-8)
-    return make_pipeline(StandardScaler(), regression)
-
-
-def _fit(pipeline: Pipeline, rows: Rows) -> None:
-    pipeline.fit(rows.matrix, rows.dropped, logisticregression__sample_weight=rows.weights())
-
-
-def _best_penalty(rows: Rows) -> float:
-    """Return the penalty with the least log-loss over folds of learners; the stronger of equals."""
-    losses = []
-    for penalty in _PENALTIES:
-        loss = 0.0
-        for fold in range(_FOLDS):
-            left_out = rows.bucket % _FOLDS == fold
-            inside, outside = rows.where(~left_out), rows.where(left_out)
-            if len(outside) == 0 or len(np.unique(inside.dropped)) < 2:
-                continue
-            pipeline = _pipeline(penalty)
-            _fit(pipeline, inside)
-            chance = pipeline.predict_proba(outside.matrix)[:, 1]
-            loss += float(log_loss(outside.dropped, chance, sample_weight=outside.weights(), labels=[False, True]))
-        losses.append(loss)
-    return _PENALTIES[int(np.argmin(losses))]
-
-
-def _witness_weights(rows: Rows) -> Numbers:
-    """Return weights that add up to the effective number of witnesses (Kish), not of rows.
-
-    Counting every day of a learner as a witness of its own would make the interval far too narrow.
-    """
-    weights = rows.weights()
-    by_witness = np.bincount(np.unique(rows.witness, return_inverse=True)[1], weights)
-    effective = by_witness.sum() ** 2 / (by_witness**2).sum()
-    return np.asarray(weights * (effective / weights.sum()))
-
-
-def venn_abers(scores: Numbers, dropped: Flags, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """Tabulate an inductive Venn-Abers calibration.
-
-    The scores are first gathered in bins of equal weight. Isotonic regression pools neighbours that contradict the
-    order into blocks; the blocks' centres become the knots (centred isotonic regression, Oron and Flournoy 2017), so
-    that risk rises between any two knots instead of in steps. At each knot one more learner is added, once as having
-    stayed and once as having dropped off (Vovk, Petej and Fedorova 2015).
-
-    Args:
-        scores: of the calibration rows.
-        dropped: their labels.
-        weights: theirs; one more learner weighs 1.
-
-    Returns:
-        knots, p0, p1.
-    """
-    order = np.argsort(scores, kind="stable")
-    cumulative = np.cumsum(weights[order])
-    count = int(np.clip(cumulative[-1] // _WITNESSES_A_BIN, 4, _MOST_BINS))
-    bins = np.minimum((cumulative - weights[order] / 2) / cumulative[-1] * count, count - 1).astype(np.int64)
-    weight = np.asarray(np.bincount(bins, weights[order], count), np.float64)
-    filled = weight > 0
-    centre = _means(bins, scores[order], weights[order], filled)
-    rate = _means(bins, dropped[order].astype(np.float64), weights[order], filled)
-    weight = weight[filled]
-    pooled = IsotonicRegression().fit(centre, rate, weight).predict(centre)
-    blocks = np.concatenate([[0], np.cumsum(np.diff(pooled) > 0)])
-    knots = np.unique(np.bincount(blocks, centre * weight) / np.bincount(blocks, weight))
-    if len(knots) < 2:
-        raise EngageError("calibration", "scores that do not tell learners apart", "at least two levels of risk")
-    intervals = np.array([[_with_one_more(centre, rate, weight, knot, label) for label in (0, 1)] for knot in knots])
-    return knots, intervals[:, 0], np.maximum(intervals[:, 0], intervals[:, 1])
-
-
-def _means(bins: NDArray[np.int64], values: Numbers, weights: Numbers, filled: Flags) -> Numbers:
-    sums = np.bincount(bins, values * weights, len(filled))[filled]
-    return np.asarray(sums / np.bincount(bins, weights, len(filled))[filled])
-
-
-def _with_one_more(centre: Numbers, rate: Numbers, weight: Numbers, knot: float, label: int) -> float:
-    isotonic = IsotonicRegression(y_min=0.0, y_max=1.0)
-    isotonic.fit(np.append(centre, knot), np.append(rate, float(label)), np.append(weight, 1.0))
-    return float(isotonic.predict([knot])[0])
+def _cross_fitted(rows: Rows, fold: NDArray[np.int64], recipe: Recipe, size: dict[str, float]) -> Numbers:
+    """Return the log-odds of each row by an estimator that was fitted on the other folds."""
+    scores = np.empty(len(rows))
+    for number in np.unique(fold):
+        outside = fold == number
+        scores[outside] = recipe.taken(recipe.fit(rows.where(~outside), size)).log_odds(rows.matrix[outside])
+    return scores

@@ -1,8 +1,7 @@
-"""The risk model: an inspectable file of numbers, evaluated row by row in compiled form.
+"""The risk model: an estimator of log-odds and its calibration, kept in a file of numbers that anyone can read.
 
-A logistic regression on standardised signals gives a score; an inductive Venn-Abers calibration (Vovk, Petej and
-Fedorova, NIPS 2015), tabulated over scores when the model was fitted, turns it into an interval of probabilities
-(p0, p1). Risk and confidence are both read off that interval.
+A file names the signals it was fitted on, with a hash of their units, and is refused when they no longer match. It
+holds numbers only: reading one runs no code.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -21,38 +21,35 @@ from numpy.typing import NDArray
 
 from engine.compiled import PLUGINS_VARIABLE, compiled
 from engine.errors import EngageError, InputError
+from engine.risk.calibration import Calibration
 from engine.risk.dropoff import HORIZON_DAYS, SILENT_DAYS
+from engine.risk.linear import Linear
+from engine.risk.trees import Trees
 from engine.signals import catalogue
 
-FORMAT = "engage-linear-risk"
-FORMAT_VERSION = 1
+FORMAT = "engage-risk"
+FORMAT_VERSION = 2
 DEFAULT_FILE = Path(__file__).with_name("default.json")
-_ARRAYS = ("centre", "scale", "coefficient", "knots", "p0", "p1")
 _REFIT = "Fit it again with `engage train`."
+_NUMBERS = re.compile(r"\[\s+(-?\d[^\[\]{}\"]*?)\s+\]")
 
 Numbers = NDArray[np.float64]
 
 
-class RiskModel(Protocol):
-    """Turns signals into risk. A row's score never depends on the other rows; models pickle."""
+class Estimator(Protocol):
+    """Turns signals into log-odds of drop-off; a row's never depend on the other rows. A dataclass of numbers."""
 
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """Names of the signals it reads, in the order of the columns of ``score``."""
+    def fits(self, signals: int) -> bool:
+        """Return whether it reads so many signals."""
         ...
 
-    @property
-    def version(self) -> str:
-        """Hash of everything that decides a score."""
+    def log_odds(self, matrix: Numbers) -> Numbers:
+        """Return the log-odds of each row of a finite matrix, (rows, signals)."""
         ...
 
-    def score(self, matrix: Numbers) -> Numbers:
-        """Return (rows, 2): risk 0-100 and confidence 0-100."""
-        ...
 
-    def contributions(self, matrix: Numbers) -> Numbers:
-        """Return (rows, signals): by how much each signal moves a row's log-odds from those of an average learner."""
-        ...
+ESTIMATORS: dict[str, type[Any]] = {"linear": Linear, "trees": Trees}
+"""Every estimator, by its name in model files."""
 
 
 def schema_hash(signals: Sequence[str], source: str = "risk model") -> str:
@@ -71,123 +68,54 @@ def schema_hash(signals: Sequence[str], source: str = "risk model") -> str:
 
 
 @compiled
-def linear_score(row: Any, weights: Any, offset: float) -> float:
-    """Return the log-odds of one row: four sums side by side, always of the same columns, then together.
-
-    Args:
-        row: signals in their own units.
-        weights: log-odds a unit, of each signal.
-        offset: log-odds where every signal is 0.
-    """
-    a, b, c, d = offset, 0.0, 0.0, 0.0
-    whole = len(weights) // 4 * 4
-    for column in range(0, whole, 4):
-        a += float(row[column]) * float(weights[column])
-        b += float(row[column + 1]) * float(weights[column + 1])
-        c += float(row[column + 2]) * float(weights[column + 2])
-        d += float(row[column + 3]) * float(weights[column + 3])
-    for column in range(whole, len(weights)):
-        a += float(row[column]) * float(weights[column])
-    return (a + b) + (c + d)
-
-
-@compiled
-def _between(values: Any, low: int, share: float) -> float:
-    return float(values[low]) + share * (float(values[low + 1]) - float(values[low]))
-
-
-@compiled
-def calibrated(score: float, knots: Any, p0: Any, p1: Any) -> tuple[float, float]:
-    """Return risk and confidence, 0-100, of a score: the interval is linear between knots and constant beyond them."""
-    low, high = 0, len(knots) - 1
-    if score <= float(knots[low]):
-        lower, upper = float(p0[low]), float(p1[low])
-    elif score >= float(knots[high]):
-        lower, upper = float(p0[high]), float(p1[high])
-    else:
-        while high - low > 1:
-            middle = (low + high) // 2
-            if score >= float(knots[middle]):
-                low = middle
-            else:
-                high = middle
-        share = (score - float(knots[low])) / (float(knots[low + 1]) - float(knots[low]))
-        lower, upper = _between(p0, low, share), _between(p1, low, share)
-    return 100.0 * upper / (1.0 - lower + upper), 100.0 * (1.0 - (upper - lower))
-
-
-@compiled
-def _score_rows(matrix: Any, weights: Any, offset: float, knots: Any, p0: Any, p1: Any, out: Any) -> int:
-    """Score every row; return the first whose signals are not all finite, -1 = none."""
+def _first_unfit(matrix: Any) -> int:
+    """Return the first row whose numbers are not all finite, -1 = none."""
     for row in range(len(matrix)):
-        score = linear_score(matrix[row], weights, offset)
-        if not abs(score) < np.inf:
+        total = 0.0  # of differences: 0 wherever all is finite, however large
+        for column in range(matrix.shape[1]):
+            total += matrix[row, column] - matrix[row, column]
+        if total != 0.0:
             return row
-        risk, confidence = calibrated(score, knots, p0, p1)
-        out[row, 0] = risk
-        out[row, 1] = confidence
     return -1
 
 
 @dataclass(frozen=True, eq=False)
-class LinearRisk:
-    """A fitted risk model.
+class RiskModel:
+    """A fitted and calibrated risk model; it pickles.
 
     Args:
-        signals: names of the signals it reads, in the order of their columns.
-        centre: mean of each signal in training, in its unit.
-        scale: standard deviation of each signal in training, in its unit, above 0.
-        coefficient: log-odds a standard deviation, of each signal.
-        intercept: log-odds where every signal is at its mean.
-        knots: scores, strictly rising, at which the calibration is tabulated.
-        p0: probability at each knot if one more learner with this score stayed, 0-1.
-        p1: probability at each knot if one more learner with this score dropped off, 0-1.
+        signals: names of the signals it reads, in the order of its columns.
+        estimator: turns them into log-odds.
+        calibration: turns log-odds into risk and confidence.
+        typical: of each signal the median in training: with whom a learner is compared where reasons are given.
         about: what it was fitted on and how well it does; decides no score.
     """
 
     signals: tuple[str, ...]
-    centre: Numbers
-    scale: Numbers
-    coefficient: Numbers
-    intercept: float
-    knots: Numbers
-    p0: Numbers
-    p1: Numbers
+    estimator: Estimator
+    calibration: Calibration
+    typical: Numbers
     about: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Take the numbers into arrays of the model's own; refuse numbers that could not be scored with."""
-        for name in _ARRAYS:
-            object.__setattr__(self, name, np.array(getattr(self, name), np.float64))
-        width, height = (len(self.signals),), (len(self.knots),)
-        good = (
-            self.centre.shape == self.scale.shape == self.coefficient.shape == width
-            and self.p0.shape == self.p1.shape == self.knots.shape == height
-            and len(self.knots) > 1
-            and all(bool(np.isfinite(getattr(self, name)).all()) for name in (*_ARRAYS, "intercept"))
-            and bool((np.diff(self.knots) > 0).all() and (self.scale > 0).all())
-            and bool(((self.p0 >= 0) & (self.p0 <= self.p1) & (self.p1 <= 1)).all())
-        )
-        if not good:
-            expected = "one finite number a signal, rising knots, 0 <= p0 <= p1 <= 1 at each"
-            raise InputError("risk model", "numbers that do not fit together", expected, _REFIT)
+        """Refuse parts that do not fit together."""
+        object.__setattr__(self, "typical", np.array(self.typical, np.float64))
+        good = self.typical.shape == (len(self.signals),) and bool(np.isfinite(self.typical).all())
+        if not good or not self.estimator.fits(len(self.signals)):
+            raise InputError("risk model", "numbers that do not fit together", "one of each a signal", _REFIT)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as the arguments: a copy owns its arrays, where shared memory would hand out read-only ones."""
-        return LinearRisk, tuple(getattr(self, entry.name) for entry in fields(self))
-
-    @functools.cached_property
-    def weights(self) -> tuple[Numbers, float]:
-        """Log-odds a unit of each signal, and where every signal is 0: the same line without the standardisation."""
-        weights = self.coefficient / self.scale
-        return weights, self.intercept - math.fsum(self.centre * weights)
+    @property
+    def kind(self) -> str:
+        """Name of its estimator."""
+        return next(name for name, kind in ESTIMATORS.items() if isinstance(self.estimator, kind))
 
     @functools.cached_property
     def version(self) -> str:
         """Hash of everything that decides a score."""
-        sha = hashlib.sha256("\n".join(self.signals).encode())
-        for name in (*_ARRAYS, "intercept"):
-            sha.update(name.encode() + np.asarray(getattr(self, name), "<f8").tobytes())
+        sha = hashlib.sha256("\n".join((self.kind, *self.signals)).encode())
+        for part in (self.estimator, self.calibration):
+            for name, value in _numbers(part).items():
+                sha.update(name.encode() + np.asarray(value, "<f8").tobytes())
         return sha.hexdigest()[:16]
 
     def score(self, matrix: Numbers) -> Numbers:
@@ -202,24 +130,29 @@ class LinearRisk:
         if matrix.ndim != 2 or matrix.shape[1] != len(self.signals):
             raise EngageError("signals to score", f"shape {matrix.shape}", f"(rows, {len(self.signals)})")
         matrix = np.ascontiguousarray(matrix, np.float64)  # one layout, so that one compilation serves all
-        out = np.empty((len(matrix), 2))
-        weights, offset = self.weights
-        bad = _score_rows(matrix, weights, offset, self.knots, self.p0, self.p1, out)
-        if bad >= 0:
+        if (bad := int(_first_unfit(matrix))) >= 0:
             named = zip(self.signals, matrix[bad], strict=True)
             wrong = ", ".join(f"{name} {number}" for name, number in named if not np.isfinite(number))
             raise EngageError(f"signals to score, row {bad}", wrong, "finite numbers")
-        return out
+        return self.calibration.scores(self.estimator.log_odds(matrix))
 
-    def contributions(self, matrix: Numbers) -> Numbers:
-        """Return (rows, signals): by how much each signal moves the log-odds from where its mean would leave them.
+    def contributions(self, matrix: Numbers, groups: Sequence[Sequence[str]]) -> Numbers:
+        """Return (rows, groups): by how much each group of signals moves a row's log-odds.
 
-        With the intercept a row's contributions add up to its score: they leave nothing of it out.
+        That is what the log-odds lose when the group's signals are set to a typical learner's, so it holds by
+        definition that changing them moves the risk as said.
 
         Args:
             matrix: as `score` takes it.
+            groups: names of signals that the model reads.
         """
-        moved: Numbers = (matrix - self.centre) / self.scale * self.coefficient
+        whole = self.estimator.log_odds(matrix)
+        moved = np.empty((len(matrix), len(groups)))
+        for place, group in enumerate(groups):
+            columns = [self.signals.index(name) for name in group]
+            without = matrix.copy()
+            without[:, columns] = self.typical[columns]
+            moved[:, place] = whole - self.estimator.log_odds(without)
         return moved
 
     def to_json(self) -> str:
@@ -230,26 +163,31 @@ class LinearRisk:
             "drop_off": {"silent_days": SILENT_DAYS, "horizon_days": HORIZON_DAYS},
             "schema_hash": schema_hash(self.signals),
             "version": self.version,
-            "intercept": self.intercept,
-            "signals": [
-                {"name": name, "centre": float(centre), "scale": float(scale), "coefficient": float(coefficient)}
-                for name, centre, scale, coefficient in zip(
-                    self.signals, self.centre, self.scale, self.coefficient, strict=True
-                )
-            ],
-            "calibration": {"knots": self.knots.tolist(), "p0": self.p0.tolist(), "p1": self.p1.tolist()},
+            "signals": self.signals,
+            "typical": self.typical.tolist(),
+            "estimator": {"kind": self.kind, **_plain(self.estimator)},
+            "calibration": _plain(self.calibration),
             "about": self.about,
         }
-        return json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        text = json.dumps(body, indent=1, sort_keys=True, allow_nan=False)
+        return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
     def save(self, path: Path) -> None:
         """Write the model's file, whole or not at all."""
-        draft = path.with_name(path.name + ".part")
+        draft = path.with_name(f"{path.name}.{os.getpid()}.part")
         draft.write_text(self.to_json())
         draft.replace(path)
 
 
-def load(path: Path | None = None) -> LinearRisk:
+def _numbers(part: Any) -> dict[str, Any]:
+    return {entry.name: getattr(part, entry.name) for entry in fields(part)}
+
+
+def _plain(part: Any) -> dict[str, Any]:
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in _numbers(part).items()}
+
+
+def load(path: Path | None = None) -> RiskModel:
     """Return a model from its file.
 
     Args:
@@ -273,24 +211,16 @@ def load(path: Path | None = None) -> LinearRisk:
         raise InputError(str(file), f"{type(error).__name__}: {error}", "a whole model file", _REFIT) from None
 
 
-def _from_body(file: str, body: dict[str, Any]) -> LinearRisk:
+def _from_body(file: str, body: dict[str, Any]) -> RiskModel:
     about = (int(body["drop_off"]["silent_days"]), int(body["drop_off"]["horizon_days"]))
     if about != (SILENT_DAYS, HORIZON_DAYS):
         raise InputError(f"{file}: drop_off", str(about), str((SILENT_DAYS, HORIZON_DAYS)), _REFIT)
-    rows = body["signals"]
-    signals = tuple(str(row["name"]) for row in rows)
+    signals = tuple(str(name) for name in body["signals"])
     if schema_hash(signals, file) != body["schema_hash"]:
         raise InputError(f"{file}: signals", "other units than today's", "the catalogue's units", _REFIT)
-
-    calibration = body["calibration"]
-    return LinearRisk(
-        signals,
-        centre=np.array([row["centre"] for row in rows], np.float64),
-        scale=np.array([row["scale"] for row in rows], np.float64),
-        coefficient=np.array([row["coefficient"] for row in rows], np.float64),
-        intercept=float(body["intercept"]),
-        knots=np.array(calibration["knots"], np.float64),
-        p0=np.array(calibration["p0"], np.float64),
-        p1=np.array(calibration["p1"], np.float64),
-        about=dict(body["about"]),
-    )
+    told = dict(body["estimator"])
+    kind = str(told.pop("kind"))
+    if kind not in ESTIMATORS:
+        raise InputError(f"{file}: estimator.kind", repr(kind), " or ".join(ESTIMATORS), _REFIT)
+    estimator = ESTIMATORS[kind](**told)
+    return RiskModel(signals, estimator, Calibration(**body["calibration"]), body["typical"], dict(body["about"]))

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from engine.risk.fitting import Flags, Rows
-from engine.risk.model import LinearRisk, Numbers
+from engine.risk.model import Numbers, RiskModel
+from engine.risk.rows import Flags, Rows
 
 _EDGE = 1e-6  # probabilities of 0 and 1 have no logit
 
@@ -47,7 +47,38 @@ def measures(dropped: Flags, chance: Numbers, weights: Numbers) -> dict[str, flo
     return found
 
 
-def by_source(model: LinearRisk, rows: Rows, names: Sequence[str]) -> dict[str, Any]:
+BUDGETS = (0.01, 0.05, 0.1)
+"""Shares of the scored learner-days on which there is somebody to act."""
+
+
+def at_budgets(dropped: Flags, chance: Numbers, weights: Numbers) -> dict[str, float | None]:
+    """Return how many drop-offs the highest predictions hold, for each of `BUDGETS`.
+
+    Where several predictions tie at the edge of a budget, as large a part of each of them is taken as still fits.
+
+    Args:
+        dropped: what happened.
+        chance: predicted, or any other score.
+        weights: of the rows.
+
+    Returns:
+        ``recall_k`` (share of all drop-offs that are among the highest k%) and ``precision_k`` (share of those k% that
+        drop off); None where there is nothing to divide by.
+    """
+    levels, place = np.unique(-chance, return_inverse=True)
+    every = np.bincount(place, weights, len(levels))
+    bad = np.bincount(place, weights * dropped, len(levels))
+    found: dict[str, float | None] = {}
+    for budget in BUDGETS:
+        room = budget * every.sum()
+        taken = np.clip((room - (np.cumsum(every) - every)) / every, 0, 1)
+        caught = float((taken * bad).sum())
+        found[f"recall_{budget:.0%}"] = caught / float(bad.sum()) if bad.any() else None
+        found[f"precision_{budget:.0%}"] = caught / float(room) if room else None
+    return found
+
+
+def by_source(model: RiskModel, rows: Rows, names: Sequence[str]) -> dict[str, Any]:
     """Return the measures of a model for each log, and pooled with every log weighing the same.
 
     Args:

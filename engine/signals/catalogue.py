@@ -37,6 +37,8 @@ class Signal:
         high: highest possible value.
         function: compiled ``(record, now) -> float``, or vectorised ``(records, days) -> array``.
         vectorised: the function takes many records at once, without Numba.
+        monotone: what common sense says of risk as it grows, all else being equal: 1 = it rises, -1 = it falls, 0 = it
+            may do either.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Signal:
     high: float
     function: Callable[..., Any]
     vectorised: bool = False
+    monotone: int = 0
 
     @property
     def meaning(self) -> str:
@@ -58,7 +61,7 @@ _REGISTERED: dict[str, Signal] = {}
 
 
 def signal(
-    unit: str, low: float, high: float, *, vectorised: bool = False
+    unit: str, low: float, high: float, *, vectorised: bool = False, monotone: int = 0
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated function as a signal of its file's family and compile it, unless it is vectorised.
 
@@ -67,6 +70,7 @@ def signal(
         low: lowest possible value.
         high: highest possible value.
         vectorised: the function takes ``(records, days)`` and returns one float64 a record, without Numba.
+        monotone: as in `Signal`.
 
     Raises:
         InputError: the name is taken, or the function has no docstring.
@@ -80,7 +84,7 @@ def signal(
             raise InputError(f"signal {name!r}", "no docstring", "a sentence that says what it measures")
         ready = function if vectorised else compiled(function)
         family = function.__module__.rpartition(".")[2]
-        _REGISTERED[name] = Signal(name, family, unit, low, high, ready, vectorised)
+        _REGISTERED[name] = Signal(name, family, unit, low, high, ready, vectorised, monotone)
         return ready
 
     return register
@@ -96,7 +100,13 @@ def catalogue() -> tuple[Signal, ...]:
         importlib.import_module(f"engine.signals.{module}")
     for place, file in enumerate(plugin_files()):  # the place, because two of them may have one name
         _import_file(f"engage_plugin_{place}_{file.stem}", file)
-    return tuple(_REGISTERED.values())
+    return tuple(sorted(_REGISTERED.values(), key=_place))
+
+
+def _place(entry: Signal) -> str:
+    """Return what puts ours first, by file: somebody may have imported one of the files before."""
+    module = entry.function.__module__
+    return module if module.startswith(__package__) else "~"
 
 
 def names() -> tuple[str, ...]:

@@ -42,13 +42,13 @@ def longest_gap_days(r: Any, now: Now) -> float:
     return float(longest)
 
 
-@signal("ratio", 0, WORD_DAYS)
+@signal("ratio", 0, WORD_DAYS, monotone=1)
 def silence_over_mean_gap(r: Any, now: Now) -> float:
     """The present silence over the learner's own mean distance between active days."""
     return now.silent_days / max(1.0, mean_gap(now))
 
 
-@signal("share", 0, 1)
+@signal("share", 0, 1, monotone=-1)
 def silences_survived(r: Any, now: Now) -> float:
     """Share of the distances between active days that were longer than the present silence, smoothed by one half."""
     if now.active == 0:
@@ -69,7 +69,7 @@ def last_gap_days(r: Any, now: Now) -> float:
     return float(min(WORD_DAYS, bitmaps.newest(before)))
 
 
-@signal("share", 0, 1)
+@signal("share", 0, 1, monotone=-1)
 def next_day_return(r: Any, now: Now) -> float:
     """Share of the active days of the last 56 that were followed by another one at once, one half added."""
     followed = bitmaps.count(now.active & (now.active << 1))

@@ -13,19 +13,19 @@ from engine.signals.moment import READING, VIDEO, VISIT, Now
 _MOST_KINDS = float(MAX_KINDS)
 
 
-@signal("log events", 0, 20)
+@signal("log events", 0, 20, monotone=-1)
 def log_events_1d(r: Any, now: Now) -> float:
     """Logarithm of 1 + recent events, half-life 1 day."""
     return math.log1p(now.events_1d)
 
 
-@signal("log events", 0, 20)
+@signal("log events", 0, 20, monotone=-1)
 def log_events_7d(r: Any, now: Now) -> float:
     """Logarithm of 1 + recent events, half-life 7 days."""
     return math.log1p(now.events_7d)
 
 
-@signal("log events", 0, 20)
+@signal("log events", 0, 20, monotone=-1)
 def log_events_28d(r: Any, now: Now) -> float:
     """Logarithm of 1 + recent events, half-life 28 days."""
     return math.log1p(now.events_28d)
@@ -48,6 +48,18 @@ def log_busiest_day(r: Any, now: Now) -> float:
 def mean_span_minutes(r: Any, now: Now) -> float:
     """Minutes from a day's first action to its last, mean over the active days of the last 8."""
     return now.span_minutes
+
+
+@signal("log minutes", 0, 45)
+def log_minutes(r: Any, now: Now) -> float:
+    """Logarithm of 1 + all minutes of videos and live sessions."""
+    return math.log1p(int(r["watched"]) / 100.0)
+
+
+@signal("log minutes", 0, 45)
+def log_minutes_a_day(r: Any, now: Now) -> float:
+    """Logarithm of 1 + the minutes of videos and live sessions, mean over all active days."""
+    return math.log1p(int(r["watched"]) / 100.0 / max(1, int(r["active_days"])))
 
 
 @signal("log events", 0, 20)

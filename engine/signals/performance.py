@@ -16,6 +16,18 @@ def quiz_accuracy(r: Any, now: Now) -> float:
     return (int(r["quiz_points"]) / 10_000.0 + 1.0) / (int(r["quiz_count"]) + 2.0)
 
 
+@signal("share", 0, 1)
+def assignment_score(r: Any, now: Now) -> float:
+    """Mean score of all assignments and projects handed in, shrunk towards one half by two of them."""
+    return (int(r["work_points"]) / 10_000.0 + 1.0) / (int(r["work_count"]) + 2.0)
+
+
+@signal("log assignments", 0, 25)
+def log_assignments(r: Any, now: Now) -> float:
+    """Logarithm of 1 + all assignments and projects handed in that have a score."""
+    return math.log1p(int(r["work_count"]))
+
+
 @signal("log quizzes", 0, 25)
 def log_quizzes(r: Any, now: Now) -> float:
     """Logarithm of 1 + all quizzes completed with a score."""

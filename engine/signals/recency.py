@@ -25,19 +25,19 @@ def days_since_kind(r: Any, now: Now, kind: int) -> float:
     return min(LONGEST_DAYS, max(0.0, now.day + 1 - last_s / SECONDS_PER_DAY))
 
 
-@signal("days", 0, WORD_DAYS)
+@signal("days", 0, WORD_DAYS, monotone=1)
 def silent_days(r: Any, now: Now) -> float:
     """Days since the last active day; 0 = active today."""
     return float(now.silent_days)
 
 
-@signal("log days", 0, math.log1p(WORD_DAYS))
+@signal("log days", 0, math.log1p(WORD_DAYS), monotone=1)
 def log_silent_days(r: Any, now: Now) -> float:
     """Logarithm of 1 + the days since the last active day: the second silent day says more than the twentieth."""
     return math.log1p(now.silent_days)
 
 
-@signal("days", 0, WORD_DAYS)
+@signal("days", 0, WORD_DAYS, monotone=1)
 def days_since_qualifying(r: Any, now: Now) -> float:
     """Days since the last day that counted for the streak."""
     return float(bitmaps.newest(bitmaps.window(r["qualifying_bits"], now.day)))

@@ -87,7 +87,7 @@ def weekday_concentration(r: Any, now: Now) -> float:
     return squares / (total * total)
 
 
-@signal("days", 0, 56)
+@signal("days", 0, 56, monotone=1)
 def usual_days_missed(r: Any, now: Now) -> float:
     """Active days that the present silence would usually have had.
 

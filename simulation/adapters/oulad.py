@@ -45,7 +45,7 @@ def convert(source_dir: Path) -> pl.DataFrame:
         source_dir: the folder with ``course``, ``clicks_by_day``, ``assessment``, ``student_assessment`` (Parquet).
     """
     course = {"code_module": pl.String, "code_presentation": pl.String}
-    starts = _starts(daily.table(source_dir, "course", course))
+    first_days = starts(daily.table(source_dir, "course", course))
     clicks = daily.table(
         source_dir,
         "clicks_by_day",
@@ -80,7 +80,7 @@ def convert(source_dir: Path) -> pl.DataFrame:
         pl.lit(1, pl.Int64).alias("count"),
         (pl.col("score") / 100).alias("value"),
     )  # fmt: skip
-    rows = pl.concat([clicked, submitted]).join(starts, on=list(course), how="left", maintain_order="left")
+    rows = pl.concat([clicked, submitted]).join(first_days, on=list(course), how="left", maintain_order="left")
     course_id = pl.concat_str(list(course), separator="-")
     return daily.spread(
         rows.select(
@@ -92,7 +92,7 @@ def convert(source_dir: Path) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _starts(courses: pl.DataFrame) -> pl.DataFrame:
+def starts(courses: pl.DataFrame) -> pl.DataFrame:
     """Return the first day of each presentation."""
     presentation = pl.col("code_presentation")
     odd = courses.filter(~presentation.str.contains(rf"^\d{{4}}[{''.join(MONTHS)}]$"))

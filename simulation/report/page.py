@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from engine.notifications.catalogue import CHANNELS
 from simulation.claims import PROVISIONAL_NOTE, Verdict
 from simulation.harness import Simulation
 from simulation.parameters import TAGS
 from simulation.personas import Persona
+from simulation.report.templates import environment
 from simulation.response import load_responses
 from simulation.results import key_figures, series_of
 from simulation.scenario import Scenario
@@ -80,27 +79,24 @@ def _render(
 ) -> str:
     from simulation.report import plots  # noqa: PLC0415  # Matplotlib takes half a second to load: only reports wait
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     lowest, highest = _reach(verdicts)
-    return environment.get_template("page.html.j2").render(
-        scenario=simulation.scenario,
-        summary=_summary(simulation.scenario),
-        digest=simulation.digest,
-        arms=plots.arm_keys(simulation),
-        claims=[_claim(verdict, lowest, highest) for verdict in verdicts],
-        tally=_tally(verdicts),
-        provisional=PROVISIONAL_NOTE if any(verdict.provisional for verdict in verdicts) else "",
-        groups=_key_numbers(simulation),
-        plots=plots.draw_all(simulation),
-        draws=_draws(draws) if draws else None,
-        tags=TAGS,
-        personas=personas or (),
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            scenario=simulation.scenario,
+            summary=_summary(simulation.scenario),
+            digest=simulation.digest,
+            arms=plots.arm_keys(simulation),
+            claims=[_claim(verdict, lowest, highest) for verdict in verdicts],
+            tally=_tally(verdicts),
+            provisional=PROVISIONAL_NOTE if any(verdict.provisional for verdict in verdicts) else "",
+            groups=_key_numbers(simulation),
+            plots=plots.draw_all(simulation),
+            draws=_draws(draws) if draws else None,
+            tags=TAGS,
+            personas=personas or (),
+        )
     )
 
 

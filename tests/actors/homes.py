@@ -54,7 +54,7 @@ class HeldScorer:
         self.held = False
         self.asked: list[Awaited] = []
 
-    def submit(self, matrix: Any) -> Awaited:
+    def submit(self, matrix: Any, version: str = "") -> Awaited:
         self.asked.append(Awaited(matrix, self))
         return self.asked[-1]
 

@@ -15,6 +15,7 @@ import actors.ray_runtime
 from actors.ray_runtime import ScoringPool
 from actors.scoring import DirectScorer, ScoringActor
 from engine.risk import model as risk_model
+from engine.risk.trees import LEAF, Trees
 from engine.signals import compute, names
 from tests.simulation.worlds import Life, make_world
 
@@ -41,13 +42,17 @@ def test_an_actor_scores_as_the_model_does() -> None:
     assert len(np.unique(scores[:, 0])) > 30
     assert ((scores >= 0) & (scores <= 100)).all()
     np.testing.assert_array_equal(DirectScorer(ScoringActor(MODEL)).submit(signals())(), scores)
-    assert ScoringActor(MODEL).version() == MODEL.version
+    assert ScoringActor(MODEL).score(signals()[:5], MODEL.version).tobytes() == scores[:5].tobytes()
 
 
 def test_signals_are_found_by_name_in_whatever_order_the_model_has_them() -> None:
     turned = slice(None, None, -1)
-    arrays = {name: getattr(MODEL, name)[turned] for name in ("centre", "scale", "coefficient")}
-    backwards = replace(MODEL, signals=MODEL.signals[turned], **arrays)
+    trees = MODEL.estimator
+    assert isinstance(trees, Trees)
+    mirrored = np.where(trees.signal == LEAF, LEAF, len(MODEL.signals) - 1 - trees.signal)
+    backwards = replace(
+        MODEL, signals=MODEL.signals[turned], estimator=replace(trees, signal=mirrored), typical=MODEL.typical[turned]
+    )
     np.testing.assert_allclose(ScoringActor(backwards).score(signals()), directly(), rtol=0, atol=1e-9)
 
 

@@ -22,6 +22,7 @@ from actors.spec import ActorSpec
 from actors.storage.journal import SqlJournal
 from api.clock import ManualClock
 from api.events import EventBody, Gate
+from api.learning import registry_of
 from api.place import Place, note_zone, open_place
 from api.wiring import open_service
 from engine import record
@@ -105,7 +106,17 @@ def living(
     model = risk_model.load()
     with (
         place.database,
-        open_service("local", place.url, place.actors, RULES, model, place.snapshots, clock, zone=zone) as service,
+        open_service(
+            "local",
+            place.url,
+            place.actors,
+            RULES,
+            model,
+            place.snapshots,
+            clock,
+            zone=zone,
+            models=registry_of(data).directory,
+        ) as service,
     ):
         yield Live(service, clock, place)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from engine import rules
 from engine.record import WORD_DAYS
+from engine.rules import TIMED
 from tests.engine.histories import Act, judged
 
 RULES = rules.load()
@@ -111,9 +114,22 @@ def survived(p: Past) -> float:
     return (longer + 0.5) / len(p.ago)
 
 
-def accuracy(p: Past) -> float:
-    scores = [min(max(a.value, 0.0), 1.0) for a in p.acts if a.action == "quiz_complete" and a.value is not None]
-    return (sum(int(score * 10_000 + 0.5) for score in scores) / 10_000 + 1) / (len(scores) + 2)
+def scores(p: Past, *actions: str) -> list[float]:
+    """Return the scores of these actions, to the ten-thousandth."""
+    told = [min(max(a.value, 0.0), 1.0) for a in p.acts if a.action in actions and a.value is not None]
+    return [int(score * 10_000 + 0.5) / 10_000 for score in told]
+
+
+def mean_score(p: Past, *actions: str) -> float:
+    return (math.fsum(scores(p, *actions)) + 1) / (len(scores(p, *actions)) + 2)
+
+
+def minutes(p: Past) -> float:
+    """Return the minutes watched, each to the hundredth."""
+    told = [
+        min(max(float(np.float32(a.value)), 0.0), 1440.0) for a in p.acts if a.action in TIMED and a.value is not None
+    ]
+    return math.fsum(int(100 * each + 0.5) for each in told) / 100
 
 
 def since_qualifying(p: Past) -> float:
@@ -186,7 +202,11 @@ NAIVE: dict[str, Callable[[Past], float]] = {
     "freezes_held": lambda p: p.view["freezes"],
     "level": lambda p: p.view["level"],
     "log_xp_week": lambda p: math.log(1 + p.view["xp_week"]),
-    "quiz_accuracy": accuracy,
+    "quiz_accuracy": lambda p: mean_score(p, "quiz_complete"),
+    "assignment_score": lambda p: mean_score(p, "assignment_submit", "project_submit"),
+    "log_assignments": lambda p: math.log(1 + len(scores(p, "assignment_submit", "project_submit"))),
+    "log_minutes": lambda p: math.log(1 + minutes(p)),
+    "log_minutes_a_day": lambda p: math.log(1 + minutes(p) / len({a.day for a in p.acts})),
     "streaks_ended_rate": lambda p: min(1.0, p.ended / p.tenure),
     "days_since_visit": lambda p: p.since("visit"),
     "days_since_video": lambda p: p.since("video"),
@@ -217,7 +237,7 @@ NAIVE: dict[str, Callable[[Past], float]] = {
     "days_since_step": lambda p: p.since("progress"),
     "log_xp": lambda p: math.log(1 + p.view["xp"]),
     "log_xp_a_day": lambda p: math.log(1 + p.view["xp"] / p.tenure),
-    "log_quizzes": lambda p: math.log(1 + sum(a.action == "quiz_complete" and a.value is not None for a in p.acts)),
+    "log_quizzes": lambda p: math.log(1 + len(scores(p, "quiz_complete"))),
     "log_quiz_events_28d": lambda p: math.log(1 + p.events(28, "quiz")),
     "days_since_quiz": lambda p: p.since("quiz"),
     "log_assignments_28d": lambda p: math.log(1 + p.events(28, "assignment")),

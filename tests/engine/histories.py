@@ -187,6 +187,10 @@ def lived(acts: Iterable[Act], as_of: int, count: int = 1) -> Life:
 # --- random histories -------------------------------------------------------------------------------------------------
 
 ACTIONS = [name for name, action in RULES.actions.items() if not action.derived]
+VALUES: dict[str, list[float | None]] = {
+    **{name: [None, 0.0, 0.5, 0.99, 1.0] for name in rules.SCORED},
+    **{name: [None, 0.0, 0.28, 45.0, 9_999.0] for name in rules.TIMED},
+}
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Australia/Lord_Howe"]
 STARTS = [19_700, 19_723, 19_770, 19_780, 20_020, 20_080, 20_120, 15_320]
 """Shortly before New Year 2024, a Monday, leap day, DST of spring and autumn, New Year 2025, Apia's lost day."""
@@ -227,7 +231,7 @@ def happened(start: int, stretches: list[Habit], learner: int = 0) -> list[Act]:
                 continue
             for _ in range(luck.randint(1, stretch.acts)):
                 action = luck.choice(favourites) if luck.random() < 0.8 else luck.choice(ACTIONS)
-                value = luck.choice([None, 0.0, 0.5, 0.99, 1.0]) if action == "quiz_complete" else None
+                value = luck.choice(VALUES.get(action, [None]))
                 hour = luck.choice([0.0, 23 + 59 / 60, luck.randrange(1440) / 60])
                 acts.append(act(number, action, value, hour=hour, zone=stretch.zone, learner=learner))
         day += stretch.days

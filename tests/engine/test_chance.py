@@ -107,7 +107,7 @@ def test_independent_across_columns_learners_days_purposes_k_and_replications() 
 
 
 def test_purposes_are_distinct() -> None:
-    assert len(PURPOSES) == len(set(PURPOSES)) == 7
+    assert len(PURPOSES) == len(set(PURPOSES)) == 8
 
 
 def test_normal_is_standard_normal() -> None:

@@ -55,6 +55,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "qualifying_bits": ("qualifying_bits", (1 << WORD_DAYS) - 1),
     "active_bits": ("active_bits", 1 << WORD_DAYS),
     "quiz_points": ("quiz_points", 10_001),
+    "work_points": ("work_points", 1),
     "open_last": ("open_last", -1),
     "open_xp": ("open_xp", -1),
     "view.xp": ("view.xp", 0),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from engine.notifications.catalogue import mark_sent
 from engine.signals import catalogue, compute, names
 from simulation import adapters
 from simulation.adapters import event_log
+from tests.conftest import ROOT
 from tests.engine.definitions import NAIVE, Past
 from tests.engine.histories import (
     GRACE_MS,
@@ -110,6 +113,12 @@ def test_the_catalogue_explains_every_signal() -> None:
     assert len(families) == 12 and min(families.values()) >= 3
     for entry in entries:
         assert entry.meaning.endswith(".") and entry.unit and entry.low < entry.high
+
+
+def test_the_order_of_signals_is_that_of_their_files_whichever_was_imported_first() -> None:
+    program = "import engine.signals.trend, engine.signals.gaps; from engine.signals import names; print(*names())"
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert tuple(told.split()) == names()
 
 
 def test_a_row_never_depends_on_the_others() -> None:

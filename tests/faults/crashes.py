@@ -55,6 +55,8 @@ class CrashingFiles(SnapshotFiles):
 class SmallBlocks(ScoringPool):
     """The scoring pool asked for a few rows at a time."""
 
-    def submit(self, matrix: NDArray[np.float64]) -> Callable[[], Scores]:
-        blocks = [super(SmallBlocks, self).submit(matrix[at : at + 37]) for at in range(0, len(matrix) + 1, 37)]
+    def submit(self, matrix: NDArray[np.float64], version: str = "") -> Callable[[], Scores]:
+        blocks = [
+            super(SmallBlocks, self).submit(matrix[at : at + 37], version) for at in range(0, len(matrix) + 1, 37)
+        ]
         return lambda: np.concatenate([scores() for scores in blocks])

@@ -18,7 +18,8 @@ from engine.risk import model
 from engine.signals import compute, names
 from simulation import adapters, samples
 from simulation.adapters import event_log
-from simulation.samples import Population, knows_hours, last_days, population, sample
+from simulation.logs import Population, knows_hours, last_days, population
+from simulation.samples import sample
 from simulation.training import fit, train
 
 RULES = rules.load()
@@ -62,7 +63,7 @@ def test_rows_are_what_the_loop_would_score_with_the_signals_of_that_day() -> No
 def test_a_long_log_is_thinned_to_rows_spread_over_all_days(monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = log(learners=40, days=80)
     whole = sample(tiny, 0, RULES).rows
-    monkeypatch.setattr(samples, "_MOST_ROWS", len(whole) // 4)
+    monkeypatch.setattr(samples, "MOST_ROWS", len(whole) // 4)
     thin = sample(tiny, 0, RULES).rows
     assert len(whole) / 6 < len(thin) < len(whole) / 4
     assert {row.tobytes() for row in thin.matrix} < {row.tobytes() for row in whole.matrix}
@@ -109,9 +110,15 @@ def test_a_log_of_days_is_told_from_one_of_hours() -> None:
 
 
 def test_a_model_learns_from_days_alone_what_days_can_tell() -> None:
-    with_hours, without = (fit([log(hours=hours)], RULES)[0] for hours in (True, False))
-    assert with_hours.signals == names()
-    assert set(names()) - set(without.signals) == {"hour_concentration"} == set(without.about["signals_left_out"])
+    with_hours, without = (fit([log(hours=hours)], RULES, kinds=["linear"])[0] for hours in (True, False))
+    assert {"season_sine", "season_cosine"} <= set(with_hours.about["signals_left_out"])
+    assert set(with_hours.signals) - set(without.signals) == {"hour_concentration", "night_share", "mean_span_minutes"}
+    for fitted in (with_hours, without):
+        assert set(names()) - set(fitted.signals) == set(fitted.about["signals_left_out"])
+
+
+def test_a_model_leaves_out_signals_that_never_move() -> None:
+    assert "log_assignments_28d" not in fit([log()], RULES, kinds=["linear"])[0].signals
 
 
 def test_training_is_deterministic_and_judged_on_learners_it_never_saw(tmp_path: Path) -> None:

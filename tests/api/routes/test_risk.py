@@ -1,4 +1,4 @@
-"""Risk on demand: the same as the actors', with reasons that add up and interventions that the policy stands for."""
+"""Risk on demand: the same as the actors', with reasons that hold and interventions that the policy stands for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from api.access import Role
 from api.shapes import reasons as module
@@ -19,10 +20,15 @@ from api.shapes.today import on_today
 from engine.notifications.catalogue import catalogue as kinds
 from engine.policies import make, names
 from engine.risk import model as risk_model
+from engine.risk.linear import Linear
+from engine.risk.model import RiskModel
 from engine.signals import catalogue
 from tests.api.site import RULES, Site, open_site
 
 MODEL = risk_model.load()
+ZERO = np.zeros(1)
+
+Numbers = NDArray[np.float64]
 
 
 def quiet(site: Site, learner: str = "ann", active: int = 20, silent: int = 9) -> Any:
@@ -52,29 +58,64 @@ def test_it_is_fresh_before_the_actor_has_scored_or_closed_the_day(site: Site) -
     assert site.post("/calculate", {"userId": "ann"})["dropOffRisk"] == after["dropOffRisk"]
 
 
-def test_reasons_are_topics_whose_weights_are_those_of_their_signals(site: Site) -> None:
+def test_risk_is_clearly_higher_after_days_of_silence_and_never_falls_on_the_way(site: Site) -> None:
+    risks = [quiet(site, silent=0)["dropOffRisk"]]
+    for _ in range(9):
+        site.advance(days=1)
+        risks.append(site.post("/calculate", {"userId": "ann"})["dropOffRisk"])
+    assert risks[9] > risks[0] + 30
+    assert min(np.diff(risks)) > -1
+
+
+def test_reasons_are_topics_the_weightiest_first_and_say_what_they_do(site: Site) -> None:
     told = quiet(site)["reasons"]
     assert 3 <= len(told) <= 5
-    weights = [abs(reason["weight"]) for reason in told]
-    assert weights == sorted(weights, reverse=True)
+    for entries in (told, *(reason["signals"] for reason in told)):
+        weights = [abs(entry["weight"]) for entry in entries]
+        assert weights == sorted(weights, reverse=True)
     for reason in told:
-        assert reason["weight"] == pytest.approx(sum(signal["weight"] for signal in reason["signals"]), abs=1e-3)
         assert reason["effect"] == ("raises" if reason["weight"] > 0 else "lowers")
     silence = next(reason for reason in told if reason["topic"] == "silence")
     assert silence["effect"] == "raises"
     assert silence["text"].startswith("Days since the last activity: 9, where ")
 
 
-def test_all_topics_together_make_up_the_whole_score(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST", 99)
-    monkeypatch.setattr(module, "_NEGLIGIBLE", 0.0)
+def anybody(count: int = 30) -> tuple[Numbers, Numbers]:
+    """Return signals of learners of all sorts: those that the model reads, and all."""
     draw = np.random.default_rng(7)
-    values = np.array([draw.uniform(entry.low, entry.high) for entry in catalogue()])
-    columns = [[entry.name for entry in catalogue()].index(name) for name in MODEL.signals]
-    moved = MODEL.contributions(values[None, columns])[0]
-    told = reasons(MODEL.signals, moved, values)
-    assert sum(reason.weight for reason in told) == pytest.approx(moved.sum(), abs=0.01)
-    assert sorted(share.signal for reason in told for share in reason.signals) == sorted(MODEL.signals)
+    values = np.array([draw.uniform(entry.low, entry.high, count) for entry in catalogue()]).T
+    return values[:, [[entry.name for entry in catalogue()].index(name) for name in MODEL.signals]], values
+
+
+def without(matrix: Numbers, signals: list[str]) -> Numbers:
+    """Return what rows' log-odds lose when these signals are set to a typical learner's."""
+    changed = matrix.copy()
+    for name in signals:
+        changed[:, MODEL.signals.index(name)] = MODEL.typical[MODEL.signals.index(name)]
+    return np.asarray(MODEL.estimator.log_odds(matrix) - MODEL.estimator.log_odds(changed))
+
+
+def test_a_typical_learner_in_place_of_a_reason_moves_the_log_odds_by_its_weight() -> None:
+    matrix, values = anybody()
+    words = tomllib.loads(Path(module.__file__).with_suffix(".toml").read_text())
+    read = {topic: [name for name in entry["signals"] if name in MODEL.signals] for topic, entry in words.items()}
+    by_topic = {topic: without(matrix, signals) for topic, signals in read.items() if signals}
+    by_signal = {name: without(matrix, [name]) for name in MODEL.signals}
+    for place, told in enumerate(reasons(MODEL, matrix, values)):
+        for reason in told:
+            assert reason.weight == pytest.approx(by_topic[reason.topic][place], abs=6e-5)
+            for share in reason.signals:
+                assert share.signal in read[reason.topic]
+                assert share.weight == pytest.approx(by_signal[share.signal][place], abs=6e-5)
+        untold = by_topic.keys() - {reason.topic for reason in told}
+        most = max(abs(by_topic[topic][place]) for topic in untold)
+        assert most <= abs(told[-1].weight) + 6e-5
+
+
+def test_only_three_reasons_are_told_where_the_others_weigh_nothing() -> None:
+    typical = np.array([[entry.low for entry in catalogue()]])
+    told = reasons(MODEL, MODEL.typical[None, :], typical)[0]
+    assert [reason.weight for reason in told] == [0.0, 0.0, 0.0]
 
 
 def test_every_signal_of_the_words_is_in_the_catalogue_and_in_one_topic() -> None:
@@ -89,11 +130,12 @@ def test_every_signal_of_the_words_is_in_the_catalogue_and_in_one_topic() -> Non
 def test_a_signal_without_words_is_told_by_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_topics", dict)
     monkeypatch.setattr(module, "_topic_of", lambda signal: signal)
-    values = np.ones(len(catalogue()))
-    told = reasons(("silent_days",), np.array([0.7]), values)
+    alone = RiskModel(("silent_days",), Linear(0.0, ZERO, ZERO + 1, ZERO + 0.7), MODEL.calibration, ZERO)
+    [told] = reasons(alone, np.ones((1, 1)), np.ones((1, len(catalogue()))))
     assert [(each.topic, each.text) for each in told] == [
         ("silent_days", "Days since the last active day; 0 = active today. Here: 1.")
     ]
+    assert [(each.weight, each.effect) for each in told] == [(0.7, "raises")]
 
 
 def test_logarithms_are_told_as_what_they_are_of() -> None:

@@ -1,0 +1,41 @@
+"""``engage models``: the risk models that a registry keeps, and which of them is in use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from api.cli.console import console
+from api.cli.options import DATA, Data
+from api.clock import wall_clock
+from api.learning import registry_of
+from engine.risk.registry import Registry
+
+
+def models(
+    data: Data = DATA,
+    registry: Annotated[Path | None, typer.Option(help="A registry elsewhere; default: the service's own")] = None,
+    use: Annotated[
+        str | None, typer.Option(help="Version to use from now on; a running service moves on to it")
+    ] = None,
+) -> None:
+    """Show the models that are kept and what was decided of them, or use another one."""
+    kept = registry_of(data) if registry is None else Registry(registry)
+    if use is not None:
+        kept.promote(use, wall_clock(), {"reason": "by hand"})
+    champion = kept.champion()
+    table = Table("version", "", "kind", "signals", "last day learnt from", title=f"Models in {kept.directory}")
+    for version in kept.versions():
+        model = kept.model(version)
+        days = [each["last_day"] for each in model.about.get("trained_on", [])]
+        mark = "in use" if version == champion else ""
+        table.add_row(version, mark, model.kind, str(len(model.signals)), max(days, default=""))
+    console.print(table)
+    for each in kept.history():
+        what = f"{each['promoted']} promoted" if "promoted" in each else f"{each.get('refused', '?')} refused"
+        console.print(f"{each['at']}  {what}: {each.get('reason', '')}", soft_wrap=True)
+    if champion is None:
+        console.print("None was promoted yet: the packaged model is in use.")

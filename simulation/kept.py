@@ -1,0 +1,77 @@
+"""Kept scorings: what a service knew of its learners each day, with what became of them since, to learn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from engine.errors import InputError
+from engine.risk import dropoff
+from engine.risk.rows import Rows
+from engine.signals import names
+from simulation.samples import thinning
+
+
+def rows_of(signals: Path, events: Path) -> Rows:
+    """Return the daily scorings whose learners' next weeks are known.
+
+    The signals are those of that day, not what today's code would make of the journal.
+
+    Args:
+        signals: table of daily scorings, as `engage export signals` writes it.
+        events: table of events, as `engage export events` writes it, from the same journals.
+
+    Raises:
+        InputError: there is no scoring yet whose learner's next weeks are known.
+    """
+    told = pl.scan_parquet(signals)
+    scored = told.select("learner_id", "day", "signals_day").with_row_index("at").collect()
+    # A learner who was active before a day's scoring is told of twice at the same day's end: the later one knows all.
+    newest = scored.unique(["learner_id", "signals_day"], keep="last", maintain_order=True)
+    ids = newest["learner_id"].unique().sort()
+    learner = newest["learner_id"].replace_strict(ids, np.arange(len(ids)), return_dtype=pl.Int64).to_numpy()
+    day = newest["signals_day"].cast(pl.Int32).to_numpy().astype(np.int64)
+    first, last = (
+        (int(day.min()), int(day.max()) - 1) if len(day) else (0, 0)
+    )  # the newest day has not ended everywhere
+    active = _active(events, ids, first, last)
+    found = dropoff.labels(active)
+    column = np.clip(day - first, 0, active.shape[1] - 1)
+    usable = (day <= last) & found.eligible[learner, column] & found.known[learner, column]
+    if not usable.any():
+        least = dropoff.HORIZON_DAYS + dropoff.SILENT_DAYS
+        got = f"{len(day)} daily scorings over {last - first + 1} days"
+        raise InputError("daily scorings", got, f"some that are {least} days old or more", "Wait until they are.")
+    every, offset, bucket = thinning(ids.to_list(), int(np.count_nonzero(usable)))
+    taken = np.flatnonzero(usable & ((column + offset[learner]) % every == 0))
+    wanted = newest["at"].gather(taken)
+    table = told.with_row_index("at").filter(pl.col("at").is_in(wanted.implode())).collect()
+    table = table[np.argsort(np.argsort(wanted.to_numpy()))]  # in the order of ``taken``
+    known = [name for name in names() if name in table.columns and not table[name].null_count()]
+    return Rows(
+        tuple(known),
+        table.select(known).to_numpy().astype(np.float64),
+        found.dropped[learner[taken], column[taken]],
+        np.zeros(len(taken), np.int64),
+        learner[taken],
+        day[taken],
+        bucket[learner[taken]],
+    )
+
+
+def _active(events: Path, ids: pl.Series, first: int, last: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    """Return (learners, days): who was active on which local day."""
+    days = (
+        pl.scan_parquet(events)
+        .filter(pl.col("verdict") == "full", pl.col("learner_id").is_in(ids.implode()))
+        .select("learner_id", pl.col("local_day").cast(pl.Int32).alias("day"))
+        .filter(pl.col("day").is_between(first, last))
+        .unique()
+        .collect()
+    )
+    active = np.zeros((len(ids), max(last - first + 1, 1)), bool)
+    who = days["learner_id"].replace_strict(ids, np.arange(len(ids)), return_dtype=pl.Int64).to_numpy()
+    active[who, days["day"].to_numpy() - first] = True
+    return active
