@@ -121,6 +121,16 @@ class Scorer(Protocol):
         ...
 
 
+class ScoringError(EngageError):
+    """The pool cannot score at present; who was to be scored still waits for it."""
+
+    @classmethod
+    def of(cls, version: str, error: Exception) -> ScoringError:
+        """Return what to tell people about an error of the pool, whose own text may be a whole trace."""
+        told = f"{type(error).__name__}: {error}".strip().rpartition("\n")[2]
+        return cls(f"scoring by model {version}", told, "scores", "Risks are late until it goes on.")
+
+
 class Store(Protocol):
     """Where an actor keeps its snapshots."""
 

@@ -173,10 +173,26 @@ class RiskModel:
         return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
     def save(self, path: Path) -> None:
-        """Write the model's file, whole or not at all."""
+        """Write the model's file, whole or not at all; once this returns it outlasts a power cut."""
         draft = path.with_name(f"{path.name}.{os.getpid()}.part")
-        draft.write_text(self.to_json())
-        draft.replace(path)
+        try:
+            with draft.open("w") as file:
+                file.write(self.to_json())
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)  # on a full disk it would take the room that is needed
+        sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names of files in a directory outlast a power cut, too."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _numbers(part: Any) -> dict[str, Any]:
@@ -201,13 +217,13 @@ def load(path: Path | None = None) -> RiskModel:
     try:
         body = json.loads(file.read_text())
         found = (body["format"], body["format_version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(str(file), f"{type(error).__name__}: {error}", f"a file of {FORMAT}") from None
     if found != (FORMAT, FORMAT_VERSION):
         raise InputError(str(file), f"{found[0]} version {found[1]}", f"{FORMAT} version {FORMAT_VERSION}", _REFIT)
     try:
         return _from_body(str(file), body)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(str(file), f"{type(error).__name__}: {error}", "a whole model file", _REFIT) from None
 
 

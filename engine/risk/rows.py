@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import EngageError
 from engine.risk.dropoff import HORIZON_DAYS, SILENT_DAYS
 
 BUCKETS = 100
@@ -71,7 +72,14 @@ class Rows:
         return self.where(held_out(self.bucket))
 
     def reading(self, signals: Sequence[str]) -> Rows:
-        """Return the rows with these signals alone, in this order."""
+        """Return the rows with these signals alone, in this order.
+
+        Raises:
+            EngageError: they lack some of them.
+        """
+        if missing := [name for name in signals if name not in self.signals]:
+            remedy = "Wait until they have been kept for some weeks, or train on logs that tell them."
+            raise EngageError("signals to read", f"rows without {', '.join(missing)}", "all of them", remedy)
         columns = [self.signals.index(name) for name in signals]
         return replace(self, signals=tuple(signals), matrix=self.matrix[:, columns])
 
