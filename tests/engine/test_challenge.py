@@ -165,7 +165,13 @@ def test_what_is_not_kept_or_no_longer_what_it_was_is_refused(tmp_path: Path) ->
     body = json.loads(file.read_text())
     body["estimator"]["intercept"] += 1
     file.write_text(json.dumps(body))
-    with pytest.raises(InputError, match=f"numbers of version .*; expected those of version {kept.version}"):
+    with pytest.raises(InputError, match=r"changed by hand"):
+        registry.model(kept.version)
+    other = fitted(rows_of(seed=2))
+    other.save(file)
+    with pytest.raises(
+        InputError, match=f"numbers of version {other.version}; expected those of version {kept.version}"
+    ):
         registry.model(kept.version)
     assert registry.champion() is None
 
