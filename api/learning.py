@@ -22,7 +22,7 @@ from engine.risk.challenge import Verdict, contest
 from engine.risk.model import RiskModel
 from engine.risk.registry import Registry
 from engine.rules import Rules
-from simulation import kept
+from simulation import kept, unseen
 
 _log = logging.getLogger("engage.learning")
 NAME, OUTCOME = "learning", "learnt"
@@ -59,9 +59,10 @@ def learn(
         signals, events = work / "signals.parquet", work / "events.parquet"
         exports.export("signals", journals, zone_of(place), rules, signals, progress, kept.scoring_columns())
         exports.export("events", journals, zone_of(place), rules, events, progress, kept.EVENT_COLUMNS)
-        rows = kept.rows_of(signals, events)
+        rows, began = kept.rows_of(signals, events), kept.began(events)
     about: dict[str, Any] = {
         "name": "this service",
+        "fingerprint": unseen.fingerprint(began, int(rows.day.max())),
         "learners": len(set(rows.learner.tolist())),
         "learner_days_used": len(rows),
         "first_day": str(calendar.date_of(int(rows.day.min()))),

@@ -81,6 +81,16 @@ def rows_of(signals: Path, events: Path) -> Rows:
     )
 
 
+def began(events: Path) -> dict[str, int]:
+    """Return the first local day of each learner, days since 1970-01-01, as the exported events' own log tells it.
+
+    Args:
+        events: table of events, as `engage export events` writes it.
+    """
+    first = pl.scan_parquet(events).group_by("learner_id").agg(pl.col("local_day").cast(pl.Int32).min()).collect()
+    return dict(first.iter_rows())
+
+
 def _active(events: Path, ids: pl.Series, first: int, last: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """Return (learners, days): who was active on which local day."""
     days = (

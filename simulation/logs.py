@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -40,15 +38,6 @@ class Population:
     learner_ids: Sequence[str]
     events: Events
     last_day: NDArray[np.int64]
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """Hash of who did something and when, in whatever order the log tells it: the same log has the same."""
-        events = np.sort(self.events[["learner", "occurred_ms"]])
-        sha = hashlib.sha256("\n".join(self.learner_ids).encode())
-        for name in ("learner", "occurred_ms"):
-            sha.update(np.ascontiguousarray(events[name], "<i8").tobytes())
-        return sha.hexdigest()[:16]
 
 
 def last_days(frame: pl.DataFrame, log: event_log.ResolvedLog) -> NDArray[np.int64]:

@@ -146,7 +146,7 @@ def contest(
         registry: where models and decisions are kept.
         packaged: the champion where none was promoted yet, or where that one is unfit.
         now_ms: UTC instant of the decision.
-        trained_on: what the rows are of, for whoever reads the model's file.
+        trained_on: what each log that the rows are of is, for whoever reads the model's file.
         kinds: of estimator to choose from.
         later_days: to judge on.
 

@@ -16,9 +16,12 @@ import pytest
 from actors.storage.reports import ReportStore
 from api import learning, scratch
 from api.learning import OUTCOME, Learning, registry_of
+from engine import rules
 from engine.calendar import MS_PER_DAY
 from engine.errors import EngageError
-from simulation import kept
+from simulation import kept, unseen
+from simulation.adapters import event_log
+from simulation.logs import population
 from tests.api.engage import engage, engage_here
 from tests.api.live import living
 from tests.api.models import MODEL, another
@@ -59,6 +62,15 @@ def test_a_service_learns_from_what_it_kept_and_remembers_what_came_of_it(school
     assert made.about["later_days"]["champion"]["version"] == MODEL.version
     assert {"auc", "brier", "calibration_slope"} <= set(decision["ahead"])
     assert made.about["trained_on"][0]["name"] == "this service"
+    log = school / "log.parquet"
+    assert engage("export", "events", "--data", str(school), "--out", str(log)).code == 0
+    table = population("log", event_log.read(log), rules.load())
+    found = unseen.seen(table, made, first_day := int(table.events["day"].min()), 130)
+    assert found.told == unseen.PARTLY
+    until = first_day + np.flatnonzero(found.days.all(axis=0)).max()
+    assert until == int(table.last_day.max()) - 1 - 28 - 20, (
+        "the newest day has not ended, 28 were judged, 20 looked at"
+    )
     shown = engage("models", "--data", str(school), "--use", made.version).out
     assert "in use" in shown and made.version in shown and registry.champion() == made.version
     assert not list(school.glob("learning-*"))

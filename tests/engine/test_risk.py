@@ -229,7 +229,7 @@ def changed_file(risk_model: RiskModel, folder: Path, change: Callable[[Body], A
         pytest.param(lambda body: body["estimator"].popitem(), "missing 1 required", id="a number too few"),
         pytest.param(lambda body: body.update(version="0" * 16), "version; got '0000", id="another version"),
         pytest.param(
-            lambda body: body["calibration"]["high"].__setitem__(-1, 1.0), "changed by hand", id="another number"
+            lambda body: body["calibration"]["knots"].__setitem__(0, -99.0), "changed by hand", id="another number"
         ),
         pytest.param(lambda body: body.update(about=[]), "AttributeError", id="about is no table"),
         pytest.param(
