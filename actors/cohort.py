@@ -14,7 +14,8 @@ from actors.loop import Loop
 from actors.ports import Scorer, State, World
 from engine import chance, events
 from engine.policies import make
-from engine.record import canonical_bytes
+from engine.policies.base import State as Knowledge
+from engine.record import NEVER, canonical_bytes
 
 if TYPE_CHECKING:
     from actors.spec import ActorSpec
@@ -46,6 +47,7 @@ class Cohort:
         """Begin a replication: new learners, new worlds."""
         spec = self._spec
         self._replication = replication
+        self._begun = NEVER
         stream = chance.stream(spec.seed, replication)
         self.loops = [
             Loop(spec.rules, make(arm.policy, arm.params), spec.count, spec.first_day, spec.first_learner, stream)
@@ -57,20 +59,45 @@ class Cohort:
                 spec.worlds(replication, arm, spec.first_learner, spec.count) for arm in range(len(spec.arms))
             ]
 
-    def day(self, day: int) -> tuple[Any, list[Any]]:
+    def morning(self, day: int, knowledge: list[Knowledge]) -> list[Knowledge]:
+        """Begin a simulated local day in every arm; return what each arm's policy gathers here.
+
+        Args:
+            day: the local day that begins.
+            knowledge: what each arm's policy knew yesterday.
+        """
+        gathered = [
+            loop.policy.gather(loop.context(day, knowledge[arm]), loop.matured(day)) if loop.policy.shares else {}
+            for arm, loop, _ in self._rescored(day)
+        ]
+        self._begun = day
+        return gathered
+
+    def day(self, day: int, knowledge: list[Knowledge] | None = None) -> tuple[Any, list[Any]]:
         """Run one simulated local day in every arm.
 
+        Args:
+            day: the local day; it need not have begun with `morning`.
+            knowledge: what each arm's policy knows today; None = nothing.
+
         Returns:
-            counts (arms, groups, metrics); in the first replication the decisions of each arm, else none.
+            counts (arms, groups, metrics); of each arm the decisions that have matured, those kept only.
         """
         counts, decisions = [], []
-        for arm, loop, _ in self._rescored(day):
-            result = simulated_day.run(loop, self._worlds[arm], day)
+        knows = knowledge or [{} for _ in self.loops]
+        ready = enumerate(self.loops) if self._begun == day else ((arm, loop) for arm, loop, _ in self._rescored(day))
+        for arm, loop in ready:
+            logged = self._replication == 0 or loop.policy.reads_features
+            decisions.append(loop.matured(day, take=True))
+            result = simulated_day.run(loop, self._worlds[arm], loop.context(day, knows[arm]), logged=logged)
             if self._spec.meter is not None:
                 counts.append(self._spec.meter.measure(day, loop.records, self._spec.first_learner, result.sent))
-            decisions.append(result.decisions if self._replication == 0 else result.decisions[:0])
         self._write_log(day)
-        return np.stack(counts) if counts else None, decisions
+        return np.stack(counts) if counts else None, decisions if self._replication == 0 else []
+
+    def undecided(self, arm: int, day: int) -> Any:
+        """Return the decisions of an arm that have not matured at the beginning of a day."""
+        return self.loops[arm].undecided(day)
 
     def ingest(self, frame: bytes) -> tuple[Any, Any]:
         """Fold a frame of events; return the verdict of each, in the frame's order, and the outcomes."""
@@ -105,7 +132,7 @@ class Cohort:
 
     def state(self) -> State:
         """Return all state as named arrays."""
-        state: State = {"replication": np.array(self._replication)}
+        state: State = {"replication": np.array(self._replication), "begun": np.array(self._begun)}
         parts = [(f"loop{arm}", loop.state()) for arm, loop in enumerate(self.loops)]
         parts += [(f"world{arm}", world.state()) for arm, world in enumerate(self._worlds)]
         for prefix, arrays in parts:
@@ -119,6 +146,7 @@ class Cohort:
             return {key.partition(".")[2]: array for key, array in state.items() if key.startswith(f"{prefix}.")}
 
         self.begin(int(state["replication"]))
+        self._begun = int(state["begun"])
         for arm, loop in enumerate(self.loops):
             loop.restore(part(f"loop{arm}"))
         for arm, world in enumerate(self._worlds):

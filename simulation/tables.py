@@ -72,7 +72,10 @@ def decisions(logs: Sequence[NDArray[Any]], arm_ids: Sequence[str], rules: Rules
     """
     kinds = [*catalogue().names, None]  # -1 is the last: nothing
     standings = standing_names(rules)
-    names_of = [[name for code, name in enumerate(catalogue().names) if (bits >> code) & 1] for bits in range(256)]
+    names_of = [
+        [name for code, name in enumerate(catalogue().names) if (bits >> code) & 1]
+        for bits in range(1 << len(catalogue().names))
+    ]
     parts = []
     for arm, log in zip(arm_ids, logs, strict=True):
         columns = {

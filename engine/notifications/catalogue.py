@@ -114,7 +114,7 @@ def eligible(records: Any, day: int, gates: Any, per_week: int, triggers: Any, o
         gates: from `Catalogue.gates`.
         per_week: the cap.
         triggers: bits of `TRIGGERS` for each learner, from the outcomes of the day before.
-        out: uint8 bits by type, written here.
+        out: uint16 bits by type, written here.
     """
     for i in range(len(records)):
         r = records[i]
