@@ -214,14 +214,15 @@ class Loop:
     def described(self, context: Context, decision: Decision) -> NDArray[Any]:
         """Return the decisions on those for whom there was something to decide, before anything comes of them.
 
-        All policies' logs look alike, so that any policy can be asked about them, also about what this one did not see.
+        A policy that is never of two minds is logged only where it sends. All policies' logs look alike, so that any policy can be asked about them, also about what this one did not see.
         """
-        rows = np.flatnonzero((decision.kinds != NO_MESSAGE) | (decision.propensity < 1))
+        rows = np.flatnonzero(context.eligible if self.policy.draws else decision.kinds != NO_MESSAGE)
         log = np.zeros(len(rows), DECISION)
         for name in ("risk", "standing", "eligible"):
             log[name] = getattr(context, name)[rows]
         log["learner"], log["day"] = context.learners[rows], context.day
-        log["chosen"], log["propensity"] = decision.kinds[rows], decision.propensity[rows]
+        log["chosen"] = decision.kinds[rows]
+        log["propensity"], log["possible"] = decision.propensity[rows], decision.possible[rows]
         log["features"] = features(self.records, rows) if not self.policy.reads_features else context.features[rows]
         log["rested_days"] = rested_days(self.records, rows, context.day)
         for days in REWARD_DAYS:

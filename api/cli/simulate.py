@@ -13,7 +13,7 @@ from api.cli.console import Stopwatch, console, output_directory, progress, work
 from api.wiring import RuntimeName, cores, open_runtime
 from engine import rules as engine_rules
 from engine.risk import model as risk_model
-from simulation import harness, report, results, tables
+from simulation import decision_log, harness, report, results, tables
 from simulation import scenario as scenarios
 from simulation.claims import Verdict
 from simulation.metrics import CohortMeter
@@ -69,7 +69,7 @@ def simulate(
     if target is not None:
         arm_ids = [arm.id for arm in plan.arms]
         tables.write(target / "metrics.parquet", results.daily_metrics(simulation))
-        tables.write(target / "decisions.parquet", tables.decisions(simulation.decisions, arm_ids, product_rules))
+        tables.write(target / "decisions.parquet", decision_log.to_table(simulation.decisions, arm_ids, product_rules))
         people = Personas(worlds.population, product_rules, plan.seed)
         examples = [people[learner] for learner in range(min(_PERSONAS, plan.learners))]
         report.write(target / "report.html", simulation, verdicts, draws=draws, personas=examples)

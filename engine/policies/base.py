@@ -14,9 +14,13 @@ from engine.chance import PURPOSE_POLICY, uniforms
 from engine.compiled import compiled
 from engine.errors import InputError
 from engine.notifications.catalogue import catalogue
+from engine.record import NOTIFICATION_TYPES
 
 NO_MESSAGE = -1
 """The decision not to send."""
+
+NOTHING_BIT = NOTIFICATION_TYPES
+"""Bit of sending nothing in a set of choices."""
 
 State = dict[str, NDArray[Any]]
 """What a policy knows beyond its parameters: named arrays, the same for all learners of an arm; {} = nothing."""
@@ -81,10 +85,12 @@ class Decision:
     Args:
         kinds: int8 codes of the catalogue; `NO_MESSAGE` = none.
         propensity: probability in (0, 1] with which the policy chose just this, sending nothing included.
+        possible: what the policy might have chosen, uint32 bits by type, bit `NOTHING_BIT` for nothing.
     """
 
     kinds: NDArray[np.int8]
     propensity: NDArray[np.float64]
+    possible: NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,8 @@ class Policy(ABC):
     name: ClassVar[str]
     reads_features: ClassVar[bool] = False
     """Whether it looks at `Context.features` and `Context.rested_days`."""
+    draws: ClassVar[bool] = False
+    """Whether it is ever of two minds; then decisions to send nothing are logged, too, and can be evaluated on."""
     shares: ClassVar[bool] = False
     """Whether it gathers something from all learners before a day is decided; then the day waits for everyone."""
 
@@ -133,16 +141,22 @@ def decide(policy: Policy, context: Context) -> Decision:
     chances = policy.chances(context)
     kinds = np.empty(len(chances), np.int8)
     propensity = np.empty(len(chances))
-    _draw(chances, context.learners, context.day, context.stream, kinds, propensity)
-    return Decision(kinds, propensity)
+    possible = np.empty(len(chances), np.uint32)
+    _draw(chances, context.learners, context.day, context.stream, kinds, propensity, possible)
+    return Decision(kinds, propensity, possible)
 
 
 @compiled
-def _draw(chances: Any, learners: Any, day: int, stream: int, kinds: Any, propensity: Any) -> None:
-    """Write a column drawn for each row, the last one as `NO_MESSAGE`, and its chance."""
+def _draw(chances: Any, learners: Any, day: int, stream: int, kinds: Any, propensity: Any, possible: Any) -> None:
+    """Write a column drawn for each row, the last one as `NO_MESSAGE`, its chance, and which columns have any."""
     nothing = chances.shape[1] - 1
     for i in range(len(chances)):
         chosen = nothing
+        bits = 1 << NOTHING_BIT if chances[i, nothing] > 0.0 else 0
+        for code in range(nothing):
+            if chances[i, code] > 0.0:
+                bits |= 1 << code
+        possible[i] = bits
         if chances[i, nothing] < 1.0:
             luck = uniforms(stream, int(learners[i]), day, PURPOSE_POLICY, 0)[0]
             for code in range(nothing):

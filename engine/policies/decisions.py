@@ -31,6 +31,7 @@ DECISION = np.dtype(
         ("propensity", "<f8"),  # probability in (0, 1] of the choice
         ("standing", "|u1"),  # code
         ("eligible", "<u2"),  # bits by type
+        ("possible", "<u4"),  # what the policy might have chosen, bits by type and `NOTHING_BIT`
         ("chosen", "|i1"),  # type, -1 = nothing
         ("sent", "|i1"),  # type that reached the learner, -1 = nothing did
         ("features", "<i2", (COUNT,)),  # in 1/256, by `engine.policies.features.NAMES`

@@ -25,6 +25,7 @@ class Learning(Policy):
     """
 
     reads_features: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
     shares: ClassVar[bool] = True
     explore: float = 0.05
     reward: Literal["active_1", "active_3", "active_7"] = "active_3"

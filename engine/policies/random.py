@@ -20,6 +20,7 @@ class Random(Policy):
     """
 
     name: ClassVar[str] = "random"
+    draws: ClassVar[bool] = True
     rate: float = 0.2
 
     def __post_init__(self) -> None:

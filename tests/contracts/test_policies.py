@@ -90,11 +90,11 @@ def test_one_learner_at_a_time_gets_the_same_as_all_at_once(policy: Policy, give
     assert same(whole, Decision(*(np.concatenate(parts) for parts in zip(*map(_pair, singly), strict=True))))
     order = np.random.default_rng(1).permutation(300)
     shuffled = decide(policy, rows(few, order))
-    assert same(shuffled, Decision(whole.kinds[order], whole.propensity[order]))
+    assert same(shuffled, Decision(whole.kinds[order], whole.propensity[order], whole.possible[order]))
 
 
-def _pair(decision: Decision) -> tuple[Any, Any]:
-    return decision.kinds, decision.propensity
+def _pair(decision: Decision) -> tuple[Any, Any, Any]:
+    return decision.kinds, decision.propensity, decision.possible
 
 
 def test_what_is_gathered_does_not_depend_on_the_partitions(policy: Policy) -> None:

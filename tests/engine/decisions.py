@@ -42,6 +42,7 @@ def log(count: int = 4_000, seed: int = 3) -> Any:
         rows[name] = getattr(given, name)
     chosen = decide(make("random", {"rate": 0.8}), replace(given, day=int(draw.integers(1_000))))
     rows["learner"], rows["chosen"], rows["propensity"] = given.learners, chosen.kinds, chosen.propensity
+    rows["possible"] = chosen.possible
     for days in REWARD_DAYS:
         rows[f"active_{days}"] = draw.binomial(days, np.where(chosen.kinds == 1, 0.8, 0.3))
     return rows
@@ -58,7 +59,7 @@ def rows(given: Context, chosen: Any) -> Context:
 
 
 def same(one: Decision, other: Decision) -> bool:
-    return bool(np.array_equal(one.kinds, other.kinds) and np.array_equal(one.propensity, other.propensity))
+    return all(np.array_equal(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
 
 
 def same_state(one: State, other: State) -> bool:
