@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from actors import simulated_day
 from actors.loop import Loop
 from actors.ports import Scorer, State, World
 from engine import chance, events
+from engine.notifications.catalogue import catalogue
 from engine.policies import make
 from engine.policies.base import State as Knowledge
 from engine.record import NEVER, canonical_bytes
@@ -89,7 +91,11 @@ class Cohort:
         for arm, loop in ready:
             logged = self._replication == 0 or loop.policy.reads_features
             decisions.append(loop.matured(day, take=True))
-            result = simulated_day.run(loop, self._worlds[arm], loop.context(day, knows[arm]), logged=logged)
+            context = loop.context(day, knows[arm])
+            if loop.policy.reads_gains:
+                types = len(catalogue().names)
+                context = replace(context, gains=self._worlds[arm].gains(day, context.eligible, types))
+            result = simulated_day.run(loop, self._worlds[arm], context, logged=logged)
             if self._spec.meter is not None:
                 counts.append(self._spec.meter.measure(day, loop.records, self._spec.first_learner, result.sent))
         self._write_log(day)

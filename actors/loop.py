@@ -214,7 +214,8 @@ class Loop:
     def described(self, context: Context, decision: Decision) -> NDArray[Any]:
         """Return the decisions on those for whom there was something to decide, before anything comes of them.
 
-        A policy that is never of two minds is logged only where it sends. All policies' logs look alike, so that any policy can be asked about them, also about what this one did not see.
+        A policy that is never of two minds is logged only where it sends. All policies' logs look alike, so that any
+        policy can be asked about them, also one that reads what this one did not.
         """
         rows = np.flatnonzero(context.eligible if self.policy.draws else decision.kinds != NO_MESSAGE)
         log = np.zeros(len(rows), DECISION)

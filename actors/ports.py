@@ -54,6 +54,13 @@ class World(Protocol):
         """
         ...
 
+    def gains(self, day: int, eligible: NDArray[np.uint16], types: int) -> NDArray[np.float64]:
+        """Return the active days that each eligible type would bring each learner, shape (n, types).
+
+        Only an oracle asks, at the beginning of a day, to be what policies that cannot know are compared with.
+        """
+        ...
+
     def consents(self) -> NDArray[np.uint8]:
         """Return the channels each learner allows at the end of the day, bits as in ``LEARNER.consent``."""
         ...

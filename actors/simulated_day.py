@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 
 from actors.loop import Loop
 from actors.ports import Inbox, World
-from engine.notifications.catalogue import catalogue
+from engine.notifications.catalogue import EVENING_MINUTE, catalogue
 from engine.policies import NO_MESSAGE, Context
 from engine.policies.decisions import DECISION
-
-EVENING_MINUTE = 18 * 60
-"""Local minute at which evening types go to those who have not been active."""
 
 
 @dataclass(frozen=True)

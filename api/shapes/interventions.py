@@ -10,12 +10,11 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from actors.live import LearnerView
-from actors.reminders import quiet
-from actors.simulated_day import EVENING_MINUTE
 from api.wire import Wire
 from engine import bitmaps
 from engine.notifications import catalogue as notifications
-from engine.notifications.catalogue import CHANNELS
+from engine.notifications.catalogue import CHANNELS, EVENING_MINUTE
+from engine.notifications.quiet_hours import is_quiet
 from engine.policies import NO_MESSAGE, Policy, decide
 from engine.policies.seen import seen
 from engine.record import Records
@@ -112,7 +111,7 @@ def _reason(policy: str, risk: float, band: str) -> str:
 def _held_back(view: LearnerView, record: Any, channels: list[str], *, evening: bool) -> list[str]:
     causes = {
         "no_channel": not channels,
-        "quiet_hours": quiet(view.profile, view.minute),
+        "quiet_hours": is_quiet(view.profile.get("quietHours"), view.minute),
         "active_today": evening and bool(bitmaps.has_day(record["active_bits"], view.day)),
         "not_evening_yet": evening and view.minute < EVENING_MINUTE,
     }

@@ -21,6 +21,9 @@ from engine.rules import Rules
 CHANNELS = ("email", "push", "in_app", "sms")
 """Bit k of a consent or of a channel set stands for place k."""
 
+EVENING_MINUTE = 18 * 60
+"""Local minute from which evening types are sent, to those who have not been active by then."""
+
 TRIGGERS = {"achievement": 1, "milestone": 2}
 """Bits of the outcomes that a notification may answer."""
 

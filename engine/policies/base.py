@@ -39,6 +39,8 @@ class Context:
         stream: of chance, from `engine.chance.stream`.
         features: of `engine.policies.features`, shape (n, `features.COUNT`); empty for policies that do not ask.
         rested_days: since each type was last sent, 0-255, shape (n, capacity); empty likewise.
+        gains: active days that each type would bring, shape (n, types), as only a laboratory's world can tell; empty
+            for policies that do not ask, and everywhere else.
         state: what the policy knows beyond its parameters; {} = nothing yet.
     """
 
@@ -50,6 +52,7 @@ class Context:
     stream: int
     features: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
     rested_days: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    gains: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     state: State = field(default_factory=dict)
 
     def may(self, code: int) -> NDArray[np.bool_]:
@@ -104,6 +107,8 @@ class Policy(ABC):
     name: ClassVar[str]
     reads_features: ClassVar[bool] = False
     """Whether it looks at `Context.features` and `Context.rested_days`."""
+    reads_gains: ClassVar[bool] = False
+    """Whether it looks at `Context.gains`, which no live learner has."""
     draws: ClassVar[bool] = False
     """Whether it is ever of two minds; then decisions to send nothing are logged, too, and can be evaluated on."""
     shares: ClassVar[bool] = False

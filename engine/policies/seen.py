@@ -38,4 +38,4 @@ def seen(
     rows = np.flatnonzero(eligible)  # for nobody else is anything chosen
     read[rows] = features(records, rows)
     rested = rested_days(records, np.arange(len(records)), day)
-    return Context(day, learners, risk, standing, eligible, stream, read, rested, state or {})
+    return Context(day, learners, risk, standing, eligible, stream, read, rested, state=state or {})

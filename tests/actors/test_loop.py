@@ -15,7 +15,7 @@ from actors import simulated_day
 from actors.loop import Loop
 from actors.ports import Inbox
 from actors.scoring import ScoringActor
-from engine.notifications.catalogue import catalogue
+from engine.notifications.catalogue import EVENING_MINUTE, catalogue
 from engine.outcomes import ACHIEVEMENT, LEVEL, MILESTONE, OUTCOME
 from engine.policies import make
 from engine.policies.base import NO_MESSAGE
@@ -195,7 +195,7 @@ def test_what_waits_for_the_evening_goes_to_those_not_active_by_18(policy: str) 
         assert not (day.morning.kinds == EVENING).any()
         assert set(day.evening.kinds.tolist()) <= {EVENING, NO_MESSAGE}
         log = day.result.decisions[day.result.decisions["chosen"] == EVENING]
-        waited = day.first_minute[log["learner"]] >= simulated_day.EVENING_MINUTE
+        waited = day.first_minute[log["learner"]] >= EVENING_MINUTE
         reachable = day.evening.channels[log["learner"]] > 0
         np.testing.assert_array_equal(log["sent"] == EVENING, waited & reachable)
         late, too_late = late + int(waited.sum()), too_late + int((~waited).sum())

@@ -26,7 +26,7 @@ def given(request: pytest.FixtureRequest, policy: Policy) -> Context:
 
 def test_ours_are_found() -> None:
     assert set(names()) == {
-        "at_risk", "blast", "calendar", "intermediate_risk", "linucb", "none", "outreach_capacity", "random",
+        "at_risk", "blast", "calendar", "intermediate_risk", "linucb", "none", "oracle", "outreach_capacity", "random",
         "sleeping_recovering", "thompson", "uplift",
     }  # fmt: skip
     assert all(make(name).name == name for name in names())

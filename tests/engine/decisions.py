@@ -29,8 +29,11 @@ def context(count: int = 5_000, day: int = 20_000, stream: int = chance.stream(7
     eligible[count // 2 : count // 2 + 50] = 0
     standing = draw.integers(0, 6, count).astype(np.uint8)
     features = draw.integers(0, ONE + 1, (count, COUNT)).astype(np.int16)
+    gains = draw.normal(0, 0.1, (count, len(KINDS)))
     rested = draw.integers(0, 256, (count, NOTIFICATION_TYPES)).astype(np.uint8)
-    return Context(day, draw.permutation(count).astype(np.int64), risk, standing, eligible, stream, features, rested)
+    return Context(
+        day, draw.permutation(count).astype(np.int64), risk, standing, eligible, stream, features, rested, gains
+    )
 
 
 def log(count: int = 4_000, seed: int = 3) -> Any:

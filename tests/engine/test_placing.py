@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from engine.calendar import MS_PER_DAY, local, to_utc_ms, zone
 from engine.notifications.best_hour import hour_scores
-from engine.notifications.catalogue import catalogue
-from engine.notifications.placing import EVENING_MINUTE, Attention, Candidate, Placed, place
+from engine.notifications.catalogue import EVENING_MINUTE, catalogue
+from engine.notifications.placing import Attention, Candidate, Placed, place
 from engine.notifications.quiet_hours import MINUTES, quiet_minutes
 
 TYPES = catalogue().names

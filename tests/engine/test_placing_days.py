@@ -11,9 +11,8 @@ import pytest
 
 from engine.calendar import MS_PER_MINUTE, day_number, to_utc_ms, zone
 from engine.errors import InputError
-from engine.notifications.catalogue import catalogue
+from engine.notifications.catalogue import EVENING_MINUTE, catalogue
 from engine.notifications.placing import (
-    EVENING_MINUTE,
     Attention,
     Candidate,
     Dropped,
@@ -141,11 +140,13 @@ def test_a_day_that_a_zone_left_out_has_no_sends() -> None:
 def test_a_send_is_at_the_beginning_of_its_minute_where_offsets_have_seconds() -> None:
     monrovia, one = zone("Africa/Monrovia"), wish("a")  # 44 minutes and 30 seconds behind UTC until 1972
     begins = int(to_utc_ms(np.array([700]), np.array([at(10)]), monrovia)[0])
-    assert place([one], attention(), 700, monrovia, begins) == [Placed(one, at(10), begins)]
+    for now, late_minutes in [(LONG_AGO, 0), (begins, 0), (begins + 1, 1)]:
+        expected = Placed(one, at(10) + late_minutes, begins + late_minutes * MS_PER_MINUTE)
+        assert place([one], attention(), 700, monrovia, now) == [expected]
 
 
 def test_a_day_may_come_from_a_record() -> None:
-    day: Any = np.int32(DAY)
+    day: Any = np.int32(DAY + 77)  # asked for by no other test: clocks are kept
     assert placed(wish("a"), to=attention(), day=day) == {"a": at(10)}
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InputError
-from engine.notifications.quiet_hours import MINUTES, quiet_minutes
+from engine.notifications.quiet_hours import MINUTES, is_quiet, quiet_minutes
 
 TIMES = st.integers(0, MINUTES - 1)
 
@@ -30,8 +30,10 @@ def told(minute: int) -> str:
     ],
 )
 def test_the_minutes_of_quiet_hours(hours: tuple[str, str] | None, minutes: list[int], expected: list[int]) -> None:
-    quiet = quiet_minutes({"from": hours[0], "to": hours[1]} if hours else None)
+    profile = {"from": hours[0], "to": hours[1]} if hours else None
+    quiet = quiet_minutes(profile)
     assert quiet.shape == (MINUTES,) and [minute for minute in minutes if quiet[minute]] == expected
+    assert [minute for minute in minutes if is_quiet(profile, minute)] == expected
 
 
 @given(TIMES, TIMES)
