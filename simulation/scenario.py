@@ -96,15 +96,21 @@ class Scenario(Strict):
         days: int | None = None,
         seed: int | None = None,
         replications: int | None = None,
+        population: str | None = None,
+        responses: str | None = None,
     ) -> Scenario:
-        """Return the scenario with other sizes or another seed; None keeps the file's.
+        """Return the scenario with other sizes, another seed or other learners; None keeps the file's.
 
         Raises:
             InputError: a value out of range.
         """
-        values = {"learners": learners, "days": days, "seed": seed, "replications": replications}
+        values: dict[str, Any] = {"learners": learners, "days": days, "seed": seed, "replications": replications}
+        values |= {"population": population, "responses": responses}
         given = {name: value for name, value in values.items() if value is not None}
-        return parameters.validate("options", {**self.model_dump(), **given}, Scenario)
+        changed = parameters.validate("options", {**self.model_dump(), **given}, Scenario)
+        if population is not None:
+            _check_population("options", changed)
+        return changed
 
 
 def shipped() -> tuple[str, ...]:
@@ -135,9 +141,7 @@ def load(path_or_name: str | Path) -> Scenario:
 
 def _check(file: str, scenario: Scenario) -> None:
     """Refuse what no single entry shows: unknown names, ids given twice, arms and claims that do not fit."""
-    if not scenario.population.endswith(".toml"):
-        _known(f"{file}: population", scenario.population, population.names(), "a shipped population or a .toml file")
-    population.load_population(scenario.population).changed(scenario.changes)
+    _check_population(file, scenario)
     for place, metric in enumerate(scenario.metrics):
         _known(f"{file}: metrics.{place}", metric, METRICS, "a metric of the cohort")
     _once(f"{file}: arms", [arm.id for arm in scenario.arms])
@@ -150,6 +154,12 @@ def _check(file: str, scenario: Scenario) -> None:
         _check_policy(f"{file}: arm {arm.id!r}", arm)
     for claim in scenario.claims:
         _check_claim(f"{file}: claim {claim.id!r}", claim, scenario)
+
+
+def _check_population(file: str, scenario: Scenario) -> None:
+    if not scenario.population.endswith(".toml"):
+        _known(f"{file}: population", scenario.population, population.names(), "a shipped population or a .toml file")
+    population.load_population(scenario.population).changed(scenario.changes)
 
 
 def _check_policy(where: str, arm: Arm) -> None:

@@ -37,9 +37,11 @@ class _Strict(BaseModel):
 
 
 class NotificationType(_Strict):
-    """One type: its purpose and its gate."""
+    """One type: its purpose, what is known of its effect, what a send costs, and its gate."""
 
     purpose: str
+    evidence: str
+    cost: Annotated[float, Field(ge=0)]
     from_streak: Annotated[int, Field(ge=0)] = 0
     from_silent_days: Annotated[int, Field(ge=0)] = 0
     trigger: Literal["achievement", "milestone"] | None = None
