@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from actors import simulated_day
 from actors.loop import Loop
-from actors.ports import Scorer, State, World
+from actors.ports import Pending, Scorer, State, World
 from engine import chance, events
 from engine.notifications.catalogue import catalogue
 from engine.policies import make
@@ -21,6 +22,9 @@ from engine.record import NEVER, canonical_bytes
 
 if TYPE_CHECKING:
     from actors.spec import ActorSpec
+
+
+_ARMS_AHEAD = 2  # arms whose signals wait for the pool while the next is closed: more would only take room
 
 
 class Cohort:
@@ -120,14 +124,19 @@ class Cohort:
 
     def _rescored(self, day: int) -> Iterator[tuple[int, Loop, Any]]:
         """Close and rescore arm by arm; yield (arm, loop, outcomes), the pool working on the next arms meanwhile."""
-        asked = []
-        for loop in self.loops:
+        asked: deque[tuple[int, Loop, Any, Any, Pending]] = deque()
+        for arm, loop in enumerate(self.loops):
             found = loop.close(day)
             rows, matrix = loop.signals()
-            asked.append((loop, found, rows, self._scorer.submit(matrix)))
-        for arm, (loop, found, rows, scores) in enumerate(asked):
-            loop.apply_scores(rows, scores())
-            yield arm, loop, found
+            asked.append((arm, loop, found, rows, self._scorer.submit(matrix)))
+            if len(asked) > _ARMS_AHEAD:
+                yield self._scored(*asked.popleft())
+        while asked:
+            yield self._scored(*asked.popleft())
+
+    def _scored(self, arm: int, loop: Loop, found: Any, rows: Any, scores: Pending) -> tuple[int, Loop, Any]:
+        loop.apply_scores(rows, scores())
+        return arm, loop, found
 
     def _write_log(self, day: int) -> None:
         if self._spec.log is None:

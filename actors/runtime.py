@@ -90,7 +90,7 @@ class Runtime(ABC):
             except ActorLostError:
                 self._recover(actor)
                 continue
-            message.answered = True
+            message.answered, message.handle = True, None  # what a handle stands for takes room
             self._answered[actor] = message.sequence
             kept = self._kept[actor]
             while kept and kept[0].answered and kept[0].sequence <= reply.durable:

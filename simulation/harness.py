@@ -98,7 +98,7 @@ def simulate(scenario: Scenario, layout: Directory, runtime: Runtime, progress: 
             so_far = by_day[day - days.start]
             by_day[day - days.start] = measured if so_far is None else so_far + measured
             for arm, rows in enumerate(matured):
-                decisions[arm].append(rows)
+                decisions[arm].append(rows.copy())  # the answer itself may lie in memory that is wanted back
             done += layout.counts[actor] * len(scenario.arms)
             if progress is not None:
                 progress(done, total)

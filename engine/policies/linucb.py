@@ -15,7 +15,7 @@ from engine.policies.learning import Learning
 
 @dataclass(frozen=True)
 class LinUcb(Learning):
-    """Sends the type with the highest upper bound of its gain, if that is above zero.
+    """Sends the type with the highest upper bound of its gain, if that is worth its price.
 
     Source: L. Li, W. Chu, J. Langford & R. E. Schapire, "A contextual-bandit approach to personalized news article
     recommendation", WWW 2010; a line for each type.
@@ -42,4 +42,4 @@ class LinUcb(Learning):
         bound = gains.along(context.features, known.mean) + self.width * gains.spread(
             context.features, known.covariance
         )
-        return context.sure(gains.best(bound, context.options()))
+        return context.sure(gains.best(bound, context.options(), self.price))

@@ -49,7 +49,7 @@ class Thompson(Learning):
         rows = np.arange(len(options))
         for opinion in range(self.opinions):
             lines = known.mean + np.einsum("kab,kb->ka", roots, _normals(context, opinion, known.mean.shape))
-            chances[rows, gains.best(gains.along(context.features, lines), options)] += 1.0 / self.opinions
+            chances[rows, gains.best(gains.along(context.features, lines), options, self.price)] += 1.0 / self.opinions
         return chances
 
 

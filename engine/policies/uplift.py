@@ -15,7 +15,7 @@ from engine.policies.learning import Learning
 
 @dataclass(frozen=True)
 class Uplift(Learning):
-    """Sends the type with the highest predicted gain, if that is surely above a bound.
+    """Sends the type with the highest predicted gain, if that is surely worth its price.
 
     Source: a T-learner with shrinkage; S. R. Kuenzel et al., "Metalearners for estimating heterogeneous treatment
     effects using machine learning", PNAS 116, 2019. The highest of many predictions is high by luck, too, so each is
@@ -23,19 +23,16 @@ class Uplift(Learning):
 
     Args:
         margin: standard deviations that a prediction is taken lower by.
-        above: the gain that must be predicted, active days: the price of a message in the learner's attention.
     """
 
     name: ClassVar[str] = "uplift"
     explore: float = 0.1
     margin: float = 1.0
-    above: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a bound that is none."""
         super().__post_init__()
         self._need("margin", 0 <= self.margin <= 100, "0 to 100 standard deviations")
-        self._need("above", -7 <= self.above <= 7, "active days from -7 to 7")
 
     def learned(self, log: NDArray[Any]) -> State:
         """Return the statistics of `engine.policies.gains`."""
@@ -47,4 +44,4 @@ class Uplift(Learning):
         sure = gains.along(context.features, known.mean) - self.margin * gains.spread(
             context.features, known.covariance
         )
-        return context.sure(gains.best(sure, context.options(), self.above))
+        return context.sure(gains.best(sure, context.options(), self.price))

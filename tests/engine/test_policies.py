@@ -98,7 +98,7 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("thompson", "explore", 1.5, "from 0 to 1"),
     ("thompson", "opinions", 0, "1 to 1,000"),
     ("linucb", "width", -1.0, "0 to 100"),
-    ("uplift", "above", 8.0, "-7 to 7"),
+    ("uplift", "price", 8.0, "-7 to 7"),
     ("uplift", "margin", -1.0, "0 to 100"),
     ("uplift", "reward", "active_2", "active_2"),
     ("sleeping_recovering", "temperature", 0.0, "above 0"),
