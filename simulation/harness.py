@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Simulation:
     counts: NDArray[np.int64]
     decisions: list[NDArray[Any]]
     digest: str
-    knowledge: list[list[State]]
+    knowledge: list[list[State]] = field(default_factory=list)
 
 
 def specs(

@@ -85,7 +85,10 @@ def arm_keys(simulation: Simulation) -> tuple[Key, ...]:
 
 def draw_all(simulation: Simulation) -> list[Plot]:
     """Return every plot of the report, in reading order."""
-    return [_retention(simulation), _active(simulation), _growth(simulation), _sent(simulation), _risk(simulation)]
+    plots = [_retention(simulation), _active(simulation)]
+    if len(simulation.scenario.arms) > 1:
+        plots.append(_gained(simulation))
+    return [*plots, _growth(simulation), _sent(simulation), _risk(simulation)]
 
 
 def _retention(simulation: Simulation) -> Plot:
@@ -113,6 +116,25 @@ def _active(simulation: Simulation) -> Plot:
     )
     caption = "Learners active on the day, and on any of the 7 days that end with it. " + _band(simulation)
     return Plot("active", "Active learners by day", caption, keys, panels)
+
+
+def _gained(simulation: Simulation) -> Plot:
+    scenario, keys = simulation.scenario, arm_keys(simulation)
+    spent = [_daily(simulation, arm, "active").cumsum(axis=1) / scenario.learners for arm in range(len(keys))]
+    caption = "Active days a learner since the beginning, against another arm on the same learners with the same luck. "
+    base = scenario.control
+    others = [arm for arm in range(len(keys)) if arm != base]
+    title = f"Gain: active days a learner more than {keys[base].label}"
+    gains = [spent[arm] - spent[base] for arm in others]
+    panels = [_lines(title, [keys[arm] for arm in others], gains, "day", _SIGNED, ground=None)]
+    knowing = [place for place, arm in enumerate(scenario.arms) if arm.policy == "oracle"]
+    if knowing:
+        others = [arm for arm in range(len(keys)) if arm != knowing[0]]
+        regret = [spent[knowing[0]] - spent[arm] for arm in others]
+        title = f"Regret: active days a learner fewer than {keys[knowing[0]].label}"
+        panels.append(_lines(title, [keys[arm] for arm in others], regret, "day", _SIGNED, ground=None))
+        caption += "Regret that grows ever more slowly is of a policy that learns. "
+    return Plot("gained", "Active days gained", caption + _band(simulation), keys, tuple(panels))
 
 
 def _growth(simulation: Simulation) -> Plot:
