@@ -93,7 +93,7 @@ class Cohort:
         knows = knowledge or [{} for _ in self.loops]
         ready = enumerate(self.loops) if self._begun == day else ((arm, loop) for arm, loop, _ in self._rescored(day))
         for arm, loop in ready:
-            logged = self._replication == 0 or loop.policy.reads_features
+            logged = self._replication == 0 or loop.policy.learns
             decisions.append(loop.matured(day, take=True))
             context = loop.context(day, knows[arm])
             if loop.policy.reads_gains:

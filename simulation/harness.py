@@ -16,6 +16,7 @@ from actors.runtime import Runtime
 from actors.spec import ActorSpec, Arm
 from engine import record
 from engine.policies import Policy, State, make
+from engine.policies.knowledge import read
 from engine.rules import Rules
 from simulation.scenario import Scenario
 
@@ -86,6 +87,7 @@ def simulate(scenario: Scenario, layout: Directory, runtime: Runtime, progress: 
     days = range(scenario.first_day, scenario.first_day + scenario.days)
     total = scenario.replications * scenario.days * scenario.learners * len(scenario.arms)
     policies = [make(arm.policy, arm.params) for arm in scenario.arms]
+    begins_with = [{} if arm.knows is None else read(Path(arm.knows), arm.policy) for arm in scenario.arms]
     counts: list[NDArray[np.int64]] = []
     shas: list[list[str]] = [[] for _ in scenario.arms]
     decisions: list[list[NDArray[Any]]] = [[] for _ in scenario.arms]
@@ -93,7 +95,7 @@ def simulate(scenario: Scenario, layout: Directory, runtime: Runtime, progress: 
     done = 0
     for replication in range(scenario.replications):
         by_day: list[NDArray[np.int64] | None] = [None] * len(days)
-        run = _Run(runtime, policies, days)
+        run = _Run(runtime, policies, begins_with, days)
         for actor, day, (measured, matured) in run.answers(replication):
             so_far = by_day[day - days.start]
             by_day[day - days.start] = measured if so_far is None else so_far + measured
@@ -127,12 +129,14 @@ class _Run:
 
     runtime: Runtime
     policies: list[Policy]
+    begins_with: list[State]
     days: range
+    knowledge: list[State] = field(default_factory=list)
 
     def answers(self, replication: int) -> Iterator[tuple[int, int, tuple[Any, list[Any]]]]:
         """Run all days; yield (actor, day, answer of `actors.cohort.Cohort.day`)."""
         actors = range(len(self.runtime))
-        self.knowledge: list[State] = [{} for _ in self.policies]
+        self.knowledge = list(self.begins_with)
         shares = any(policy.shares for policy in self.policies)
         calls: list[_Call] = [(actor, "begin", (replication,)) for actor in actors]
         for day in self.days:

@@ -12,6 +12,7 @@ from pydantic import Field
 import scenarios
 from engine import calendar, policies
 from engine.errors import InputError, did_you_mean
+from engine.policies import knowledge
 from simulation import parameters, population
 from simulation.metrics import METRICS, RETENTION_WINDOWS
 from simulation.parameters import Parameter, Strict
@@ -26,10 +27,14 @@ Share = Annotated[float, Field(strict=True, gt=0, le=1)]
 
 
 class Arm(Strict):
-    """One way of treating the whole cohort: a policy by name, with its parameters."""
+    """One way of treating the whole cohort: a policy by name, with its parameters.
+
+    ``knows`` is the path of a file with what the policy has learned elsewhere; it begins with that.
+    """
 
     id: Id
     policy: str
+    knows: str | None = None
     params: Annotated[dict[str, Any], Field(default_factory=dict)]
     control: Annotated[bool, Field(strict=True)] = False
 
@@ -166,6 +171,8 @@ def _check_policy(where: str, arm: Arm) -> None:
     _known(f"{where}: policy", arm.policy, policies.names(), "a policy")
     try:
         policies.make(arm.policy, arm.params)
+        if arm.knows is not None:
+            knowledge.read(Path(arm.knows), arm.policy)
     except InputError as error:
         raise InputError(f"{where}: params: {error.what}", error.got, error.expected, error.remedy) from None
     except TypeError as error:  # a parameter of another kind, such as a text for a number

@@ -11,7 +11,9 @@ from rich.table import Table
 from actors.directory import in_blocks
 from api.cli.console import Stopwatch, console, output_directory, progress, working_directory, write_json
 from api.wiring import RuntimeName, cores, open_runtime
+from engine import policies
 from engine import rules as engine_rules
+from engine.policies import knowledge
 from engine.risk import model as risk_model
 from simulation import decision_log, harness, report, results, tables
 from simulation import scenario as scenarios
@@ -74,6 +76,9 @@ def simulate(
         arm_ids = [arm.id for arm in plan.arms]
         tables.write(target / "metrics.parquet", results.daily_metrics(simulation))
         tables.write(target / "decisions.parquet", decision_log.to_table(simulation.decisions, arm_ids, product_rules))
+        for arm, known in zip(plan.arms, simulation.knowledge[0], strict=True):
+            if policies.make(arm.policy, arm.params).learns:
+                knowledge.write(target / f"knowledge_{arm.id}.json", arm.policy, known)
         people = Personas(worlds.population, product_rules, plan.seed)
         examples = [people[learner] for learner in range(min(_PERSONAS, plan.learners))]
         report.write(target / "report.html", simulation, verdicts, draws=draws, personas=examples)

@@ -107,6 +107,8 @@ class Policy(ABC):
     name: ClassVar[str]
     reads_features: ClassVar[bool] = False
     """Whether it looks at `Context.features` and `Context.rested_days`."""
+    learns: ClassVar[bool] = False
+    """Whether its state is worth keeping: what it has learned from decisions that matured."""
     reads_gains: ClassVar[bool] = False
     """Whether it looks at `Context.gains`, which no live learner has."""
     draws: ClassVar[bool] = False

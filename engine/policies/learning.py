@@ -29,6 +29,7 @@ class Learning(Policy):
     """
 
     reads_features: ClassVar[bool] = True
+    learns: ClassVar[bool] = True
     draws: ClassVar[bool] = True
     shares: ClassVar[bool] = True
     explore: float = 0.05

@@ -14,12 +14,12 @@ from engine import rules as engine_rules
 from engine.errors import InputError
 from engine.experiments.off_policy import Evaluation, Refusal
 from engine.notifications.catalogue import catalogue
-from engine.policies import NO_MESSAGE, make
+from engine.policies import NO_MESSAGE, knowledge, make
 from engine.policies.decisions import DECISION, REWARD_DAYS, UNKNOWN
 from engine.policies.features import ONE
 from simulation import decision_log, harness, policy_evaluation, scenario
 from simulation.scenario import Arm
-from tests.faults.scene import on_one_actor, told
+from tests.faults.scene import on_one_actor, told, told_all
 
 RULES = engine_rules.load()
 DAYS = 20
@@ -143,3 +143,17 @@ def test_a_feature_is_what_its_signal_says_at_local_midnight(logs: dict[str, Any
         scored = ~np.isnan(log["risk"])
         np.testing.assert_array_equal(log["features"][:, 1] == ONE, scored)
         np.testing.assert_array_equal(log["features"][scored, 2], np.rint(ONE * log["risk"][scored] / 100.0))
+
+
+def test_an_arm_begins_with_what_it_is_given(run: Any, logs: dict[str, Any], tmp_path: Path) -> None:
+    """What an arm has learned is written; another run begins with it, decides by it, and frozen adds nothing to it."""
+    file = tmp_path / "knowledge_thompson.json"
+    knowledge.write(file, "thompson", run[0].knowledge[0][3])
+    arm = Arm(id="thompson", policy="thompson", params={"frozen": True}, knows=str(file))
+    plan = PLAN.model_copy(update={"arms": (*ARMS[:3], arm)}).with_overrides(days=2)
+    simulation, _ = on_one_actor(plan, tmp_path)
+    assert told_all(simulation.knowledge[0][3]) == told_all(run[0].knowledge[0][3])
+    first, before = (log[log["day"] == PLAN.first_day] for log in (simulation.decisions[3], logs["thompson"]))
+    assert not np.array_equal(first["propensity"], before["propensity"])
+    with pytest.raises(InputError, match=r"knowledge.*thompson"):
+        knowledge.read(file, "uplift")
