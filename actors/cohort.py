@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from actors.spec import ActorSpec
 
 
+LOGGED_LEARNERS = 5_000
+"""Learners, the first of the population, whose decisions a simulation tells: enough to evaluate on, and no gigabytes."""
 _ARMS_AHEAD = 2  # arms whose signals wait for the pool while the next is closed: more would only take room
+
+
+def _told(decisions: Any) -> Any:
+    return decisions[decisions["learner"] < LOGGED_LEARNERS]
 
 
 class Cohort:
@@ -94,7 +100,7 @@ class Cohort:
         ready = enumerate(self.loops) if self._begun == day else ((arm, loop) for arm, loop, _ in self._rescored(day))
         for arm, loop in ready:
             logged = self._replication == 0 or loop.policy.learns
-            decisions.append(loop.matured(day, take=True))
+            decisions.append(_told(loop.matured(day, take=True)))
             context = loop.context(day, knows[arm])
             if loop.policy.reads_gains:
                 types = len(catalogue().names)
@@ -106,8 +112,8 @@ class Cohort:
         return np.stack(counts) if counts else None, decisions if self._replication == 0 else []
 
     def undecided(self, arm: int, day: int) -> Any:
-        """Return the decisions of an arm that have not matured at the beginning of a day."""
-        return self.loops[arm].undecided(day)
+        """Return the decisions of an arm that have not matured at the beginning of a day, those kept only."""
+        return _told(self.loops[arm].undecided(day))
 
     def ingest(self, frame: bytes) -> tuple[Any, Any]:
         """Fold a frame of events; return the verdict of each, in the frame's order, and the outcomes."""
