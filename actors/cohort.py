@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 LOGGED_LEARNERS = 5_000
-"""Learners, the first of the population, whose decisions a simulation tells: enough to evaluate on, and no gigabytes."""
+"""Learners, the first of all, whose decisions a simulation tells: enough to evaluate on, and no gigabytes."""
 _ARMS_AHEAD = 2  # arms whose signals wait for the pool while the next is closed: more would only take room
 
 
