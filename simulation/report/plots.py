@@ -41,6 +41,7 @@ _STANDING_COLOURS = dict(zip(STANDINGS, (_RED, _ORANGE, _YELLOW, _SKY, _GREY, _P
 _TYPE_COLOURS = (_SKY, _ORANGE, _GREEN, _YELLOW, _BLUE, _RED, _PINK, _BROWN)
 
 _INTERVAL = (2.5, 97.5)  # percentiles
+_MOST_BANDS = 4  # more of them hide the lines
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,12 @@ def _band(simulation: Simulation) -> str:
     replications = simulation.scenario.replications
     if replications == 1:
         return "One replication: no band."
-    return f"Line: mean over {replications} replications; band: the middle 95% of them."
+    band = (
+        "band"
+        if len(simulation.scenario.arms) <= _MOST_BANDS
+        else f"band, where there are {_MOST_BANDS} lines or fewer"
+    )
+    return f"Line: mean over {replications} replications; {band}: the middle 95% of them."
 
 
 _PERCENT, _COUNT = PercentFormatter(1.0, decimals=0), StrMethodFormatter("{x:,.0f}")
@@ -208,7 +214,7 @@ def _lines(
             if not known.any():
                 continue
             line = values[:, known].mean(axis=0)
-            if len(values) > 1:
+            if len(values) > 1 and len(keys) <= _MOST_BANDS:
                 low, high = np.percentile(values[:, known], _INTERVAL, axis=0)
                 axes.fill_between(x[known], low, high, color=key.colour, alpha=0.2, linewidth=0)
             dashes = [float(part) / 2 for part in (key.dash or "").split()]  # in line widths
