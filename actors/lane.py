@@ -21,7 +21,7 @@ from actors.feed import Feed, Happening, happenings
 from actors.firsts import FirstReceipts
 from actors.intake import MOST_EVENTS, Intake
 from actors.parcels import BusyError, Parcel, Post, Promise
-from actors.ports import Journal, JournalError
+from actors.ports import Journal, JournalError, ScoringError
 from actors.runtime import Runtime
 from engine.arrival import VERDICTS
 from engine.calendar import MS_PER_MINUTE
@@ -33,6 +33,7 @@ MOST_WAITING = 5 * MOST_EVENTS
 """Events that may gather for one actor, other messages counted as many: a quarter of a second of its work."""
 _PAUSE_S = 0.02  # an idle lane looks at the clock, and for scores, this often
 _TROUBLE_S = 0.5
+_SAY_AGAIN_S = 60.0  # trouble with scoring that lasts is logged this often
 _RESCORE_S = 0.1  # ... and a busy one for scores at least this often
 
 
@@ -66,7 +67,7 @@ class Lane(threading.Thread):
         self.verdicts = dict.fromkeys(VERDICTS, 0)  # events so far by what became of them
         self.score_lag_ms = 0  # of the newest scores: from the oldest change they know of until they were there
         self.troubled = False  # the newest message could not be journalled
-        self.model = ""  # version that scores from the next look on; whoever is in charge of models sets it
+        self.model = ""  # version that scores from the next look on, "" = that of the start; its keeper sets it
         self._runtime, self._journal, self._clock = runtime, journal, clock
         self._feed, self._post, self._fatal = feed, post, fatal
         self._parcels: collections.deque[Parcel] = collections.deque()
@@ -78,6 +79,7 @@ class Lane(threading.Thread):
         self._scored_at = 0.0
         self._stirred = True  # somebody may wait for a score
         self._scored_by = ""  # version of the model of the newest scores
+        self._scores_from = self._say_from = 0.0  # until then the pool is left alone; its trouble is not logged again
         self._told = 0  # number of the newest message that the feed was told of
         self._firsts = FirstReceipts(journal)
 
@@ -181,7 +183,7 @@ class Lane(threading.Thread):
                 receipts = [answer]
         except Exception as error:
             self._keep([(parcel.promise, error) for parcel in parcels])
-            if isinstance(error, InputError | JournalError):
+            if isinstance(error, InputError | JournalError | ScoringError):
                 return
             raise  # this lane is over, but who has waited hears of it
         kept: list[tuple[Promise, Any]] = []
@@ -246,12 +248,18 @@ class Lane(threading.Thread):
         self._told = sequence
 
     def _glance(self) -> None:
-        """Look around between parcels; where the journal is in trouble, callers hear of it and this waits."""
+        """Look around between parcels; the journal's trouble holds everything up, that of scoring only the risks."""
         try:
             self._look_around()
         except JournalError as error:
             _log.warning("lane %d: %s", self.log, error)
             time.sleep(_TROUBLE_S)
+        except ScoringError as error:
+            self.waiting_scores, self._stirred = self.ask("waiting"), True
+            self._scores_from = self._scored_at + _TROUBLE_S
+            if self._scored_at >= self._say_from:
+                self._say_from = self._scored_at + _SAY_AGAIN_S
+                _log.error("lane %d: %s", self.log, error)
 
     def _look_around(self) -> bool:
         """See what the clock asks for and which scores have come; return whether there is more to come."""
@@ -267,7 +275,7 @@ class Lane(threading.Thread):
             busy = bool(due)
             self._minute = -1 if busy else now_ms // MS_PER_MINUTE
         self._scored_at = time.monotonic()
-        if self._stirred or self._scored_by != self.model:
+        if (self._stirred or self._scored_by != self.model) and self._scored_at >= self._scores_from:
             self._scored_by = self.model
             changes, self.waiting_scores = self.ask("rescore", self._scored_by)  # an actor that has died forgets it
             self._stirred = self.waiting_scores > 0
@@ -280,6 +288,7 @@ class Lane(threading.Thread):
     def _settle(self) -> None:
         """Go on until nothing is due by the clock and every risk is fresh."""
         more = self._stirred = True
+        self._scores_from = 0.0  # who waits for this hears of trouble at once
         while more:
             stirred, self._minute = self._stirred, -1
             more = self._look_around() or stirred  # what is due may have waited for a score

@@ -53,7 +53,7 @@ class LiveLearners:
         arm = spec.arms[0]
         self.loop = Loop(spec.rules, make(arm.policy, arm.params), 0)
         self.register = Register(spec.zone)
-        self._rescoring = Rescoring(self.loop, scorer)
+        self._rescoring = Rescoring(self.loop, scorer, spec.model)
         self.imports = Imports()
         self._scored_day = np.zeros(0, np.int32)  # of each learner's newest daily scoring
         self._reminded_day = np.zeros(0, np.int32)
@@ -239,6 +239,10 @@ class LiveLearners:
         """Take scores that have come, ask a model for those that are due; return changes, and how many still wait."""
         self._rescoring.use(version, np.arange(len(self.register)))
         return self._rescoring.step(), self._rescoring.waiting()
+
+    def waiting(self) -> int:
+        """Return how many learners wait for a score."""
+        return self._rescoring.waiting()
 
     def learner(self, learner_id: str, now_ms: int) -> LearnerView:
         """Return all that is held of a learner; `InputError` if nobody has that id."""

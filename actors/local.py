@@ -31,11 +31,11 @@ class LocalRuntime(Runtime):
         super().__init__(len(specs))
         self._specs = specs
         self._directory = directory
-        self._scorer = DirectScorer(ScoringActor(model, models))
+        self.pool = DirectScorer(ScoringActor(model, models))
         self._actors: list[LearnerActor | None] = [self._make(actor) for actor in range(len(specs))]
 
     def _make(self, actor: int) -> LearnerActor:
-        return LearnerActor(self._specs[actor], self._scorer, SnapshotFiles(self._directory / f"actor{actor:03d}"))
+        return LearnerActor(self._specs[actor], self.pool, SnapshotFiles(self._directory / f"actor{actor:03d}"))
 
     def _query(self, actor: int, method: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         with self._locks[actor]:  # one message at a time, as in a process of its own

@@ -16,8 +16,11 @@ from engine.arrival import SEEN, SeenIds
 from engine.calendar import MS_PER_DAY
 from engine.events import Events
 from engine.notifications import catalogue as notifications
-from engine.policies import Context, Decision, Policy
-from engine.policies.base import NO_MESSAGE
+from engine.policies import NO_MESSAGE, Context, Decision, Policy, decide
+from engine.policies.base import State as Knowledge
+from engine.policies.decisions import DECISION, MATURE_DAYS, REWARD_DAYS, UNKNOWN, rested_days, reward
+from engine.policies.features import features
+from engine.policies.seen import seen
 from engine.record import NEVER, Records, new_records
 from engine.risk.dropoff import standings
 from engine.rules import Rules
@@ -49,6 +52,7 @@ class Loop:
         self._first_day, self._first_learner = first_day, first_learner
         self._stream = stream
         self._triggers = np.zeros(count, np.uint8)
+        self._decided = np.zeros(0, DECISION)
         self._before = outcomes.scratch()
         self._buffer = np.zeros(_OUTCOME_ROWS, outcomes.OUTCOME)
 
@@ -178,13 +182,13 @@ class Loop:
             self.records[name][rows] = scores[:, column]
         self.records["standing"][chosen] = standings(self.records[chosen], self.records["risk"][chosen], self.rules)
 
-    def eligible(self, day: int, among: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+    def eligible(self, day: int, among: NDArray[np.int64] | None = None) -> NDArray[np.uint16]:
         """Return the notification types that each learner, or each of some, may be sent on ``day``, as bits."""
         kinds = notifications.catalogue()
         chosen, triggers = self.records, self._triggers
         if among is not None:
             chosen, triggers = chosen[among], triggers[among]
-        out = np.zeros(len(chosen), np.uint8)
+        out = np.zeros(len(chosen), np.uint16)
         notifications.eligible(chosen, day, kinds.gates, kinds.limits.per_week, triggers, out)
         return out
 
@@ -196,16 +200,67 @@ class Loop:
         """Return what may set off a notification of a learner, as bits of `notifications.TRIGGERS`."""
         return int(self._triggers[row])
 
-    def decide(self, day: int) -> tuple[Context, Decision]:
-        """Ask the policy about everyone, on the signals at local midnight; the triggers are used up."""
-        eligible = self.eligible(day)
+    def context(self, day: int, knowledge: Knowledge) -> Context:
+        """Return what a policy sees of everyone on the signals at local midnight, with what it knows beyond them."""
         learners = np.arange(self._first_learner, self._first_learner + len(self.records))
-        context = Context(
-            day, learners, self.records["risk"].copy(), self.records["standing"].copy(), eligible, self._stream
-        )
-        decision = self.policy.decide(context)
+        return seen(self.policy, self.records, day, self.eligible(day), learners, self._stream, knowledge)
+
+    def decide(self, context: Context) -> Decision:
+        """Ask the policy about everyone; the triggers are used up."""
+        decision = decide(self.policy, context)
         self._triggers[:] = 0
-        return context, decision
+        return decision
+
+    def described(self, context: Context, decision: Decision) -> NDArray[Any]:
+        """Return the decisions on those for whom there was something to decide, before anything comes of them.
+
+        A policy that is never of two minds is logged only where it sends. All policies' logs look alike, so that any
+        policy can be asked about them, also one that reads what this one did not.
+        """
+        rows = np.flatnonzero(context.eligible if self.policy.draws else decision.kinds != NO_MESSAGE)
+        log = np.zeros(len(rows), DECISION)
+        for name in ("risk", "standing", "eligible"):
+            log[name] = getattr(context, name)[rows]
+        log["learner"], log["day"] = context.learners[rows], context.day
+        log["chosen"] = decision.kinds[rows]
+        log["propensity"], log["possible"] = decision.propensity[rows], decision.possible[rows]
+        log["features"] = features(self.records, rows) if not self.policy.reads_features else context.features[rows]
+        log["rested_days"] = rested_days(self.records, rows, context.day)
+        for days in REWARD_DAYS:
+            log[f"active_{days}"] = UNKNOWN
+        return log
+
+    def keep(self, log: NDArray[Any], sent: NDArray[np.int8]) -> None:
+        """Keep decisions until they mature.
+
+        Args:
+            log: as `described` returned it.
+            sent: type that reached each learner, `NO_MESSAGE` = none.
+        """
+        log["sent"] = sent[log["learner"].astype(np.int64) - self._first_learner]
+        self._decided = np.concatenate([self._decided, log])
+
+    def matured(self, day: int, *, take: bool = False) -> NDArray[Any]:
+        """Return the decisions whose rewards are all known at the beginning of a local day, oldest first.
+
+        Args:
+            day: the local day that begins.
+            take: whether they are not asked for again.
+        """
+        old = self._decided["day"] <= day - MATURE_DAYS
+        found = self._rewarded(self._decided[old], day)
+        if take:
+            self._decided = self._decided[~old]
+        return found
+
+    def undecided(self, day: int) -> NDArray[Any]:
+        """Return the decisions that have not matured at the beginning of a local day, with what is known of them."""
+        return self._rewarded(self._decided, day)
+
+    def _rewarded(self, log: NDArray[Any], day: int) -> NDArray[Any]:
+        log = log.copy()
+        reward(log, self.records, log["learner"].astype(np.int64) - self._first_learner, day - 1)
+        return log
 
     def inbox(self, kinds: NDArray[np.int8]) -> Inbox:
         """Return the chosen notifications with the channels of each learner's band that the learner allows."""
@@ -224,6 +279,7 @@ class Loop:
             "records": self.records,
             "seen": self.seen.table,
             "triggers": self._triggers,
+            "decided": self._decided,
         }
 
     def restore(self, state: State) -> None:
@@ -231,3 +287,4 @@ class Loop:
         self._room = self.records = state["records"].copy()
         self.seen.take(state["seen"].copy())
         self._triggers = state["triggers"].copy()
+        self._decided = state["decided"].copy()

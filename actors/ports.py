@@ -54,6 +54,13 @@ class World(Protocol):
         """
         ...
 
+    def gains(self, day: int, eligible: NDArray[np.uint16], types: int) -> NDArray[np.float64]:
+        """Return the active days that each eligible type would bring each learner, shape (n, types).
+
+        Only an oracle asks, at the beginning of a day, to be what policies that cannot know are compared with.
+        """
+        ...
+
     def consents(self) -> NDArray[np.uint8]:
         """Return the channels each learner allows at the end of the day, bits as in ``LEARNER.consent``."""
         ...
@@ -119,6 +126,16 @@ class Scorer(Protocol):
             version: of the model that scores all of them, "" = the one that the pool was started with.
         """
         ...
+
+
+class ScoringError(EngageError):
+    """The pool cannot score at present; who was to be scored still waits for it."""
+
+    @classmethod
+    def of(cls, version: str, error: Exception) -> ScoringError:
+        """Return what to tell people about an error of the pool, whose own text may be a whole trace."""
+        told = f"{type(error).__name__}: {error}".strip().rpartition("\n")[2]
+        return cls(f"scoring by model {version}", told, "scores", "Risks are late until it goes on.")
 
 
 class Store(Protocol):

@@ -108,6 +108,7 @@ class RayRuntime(Runtime):
         file = directory / f"model-{model.version}.json"
         model.save(file)
         self._members: list[Any] = [pool.options(name=name, **_SCORER_OPTIONS).remote(file, models) for name in names]
+        self.pool = ScoringPool(names, 0)
         learner = ray.remote(LearnerActor)
         self._actors: list[Any] = [
             learner.options(name=f"learners-{run}-{spec.number}", **_LEARNER_OPTIONS).remote(

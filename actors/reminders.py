@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from actors.loop import Loop
 from actors.ports import Message
-from actors.register import Profile, Register
-from actors.simulated_day import EVENING_MINUTE
+from actors.register import Register
 from engine.notifications import catalogue as notifications
-from engine.notifications.catalogue import CHANNELS
+from engine.notifications.catalogue import CHANNELS, EVENING_MINUTE
+from engine.notifications.quiet_hours import is_quiet
 from engine.signals.moment import scored_days
 
 TYPE = "streak_warning"
@@ -35,7 +35,7 @@ def due(
     evening = (minute >= EVENING_MINUTE) & (records["as_of"] == today) & (reminded_day < today)
     rows = np.flatnonzero(evening & (records["view"]["streak"] > 0))
     rows = rows[scored_days(records, rows) < today[rows]]
-    waiting = [quiet(register.profiles.get(row, {}), int(minute[row])) for row in rows.tolist()]
+    waiting = [is_quiet(register.profiles.get(row, {}).get("quietHours"), int(minute[row])) for row in rows.tolist()]
     chosen: NDArray[np.int64] = rows[~np.array(waiting, bool)]
     return chosen
 
@@ -72,12 +72,3 @@ def apply(
         identity = f"{learner_id}/{TYPE}/{day}"
         sends.append({"id": identity, "learner": learner_id, "type": TYPE, "day": day, "channels": channels})
     return np.array(message.body["rows"], np.int64), np.array(message.body["days"], np.int32), sends
-
-
-def quiet(profile: Profile, minute: int) -> bool:
-    """Return whether a local minute lies in the learner's quiet hours, which may go over midnight."""
-    hours = profile.get("quietHours")
-    if not hours:
-        return False
-    begin, end = (int(text[:2]) * 60 + int(text[3:]) for text in (hours["from"], hours["to"]))
-    return begin <= minute < end if begin <= end else minute >= begin or minute < end

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.learner import Reply
+from actors.ports import Scorer
 from engine.errors import EngageError, InputError
 
 _MOST_RECOVERIES = 5
@@ -51,7 +52,12 @@ class Runtime(ABC):
 
     Args:
         actors: how many.
+
+    Attributes:
+        pool: the scoring pool, as an actor sees it.
     """
+
+    pool: Scorer
 
     def __init__(self, actors: int) -> None:
         self._sequence = [0] * actors
@@ -84,7 +90,7 @@ class Runtime(ABC):
             except ActorLostError:
                 self._recover(actor)
                 continue
-            message.answered = True
+            message.answered, message.handle = True, None  # what a handle stands for takes room
             self._answered[actor] = message.sequence
             kept = self._kept[actor]
             while kept and kept[0].answered and kept[0].sequence <= reply.durable:

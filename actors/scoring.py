@@ -19,7 +19,7 @@ from engine.risk.model import RiskModel, load
 from engine.risk.registry import Registry
 from engine.signals import names
 
-_MOST_HELD = 4  # models in memory: the one in use, the one before, and room
+_MOST_HELD = 4  # models in memory beside the one of the start: the one in use, the one before, and room
 
 
 class ScoringActor:
@@ -54,9 +54,11 @@ class ScoringActor:
             if self._registry is None:
                 raise InputError("model version", repr(version), f"{self._version!r}, for there is no registry")
             model = self._registry.model(version)
-            self._held[version] = model, _columns(model)
-            for old in list(self._held)[:-_MOST_HELD]:
-                del self._held[old]
+            columns = _columns(model)
+            self._held[version] = model, columns
+            for old in list(self._held)[1:-_MOST_HELD]:  # the first one may be kept nowhere else
+                self._held.pop(old, None)  # threads may share this one
+            return model, columns
         return self._held[version]
 
     def process_id(self) -> int:

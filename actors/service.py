@@ -10,6 +10,8 @@ import concurrent.futures
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from actors.answers import Answer, Receipt
 from actors.directory import actor_of
 from actors.erasure import Erasure, without
@@ -18,9 +20,10 @@ from actors.intake import EventIn
 from actors.lane import Lane
 from actors.live import LearnerView
 from actors.parcels import Parcel, Post, Promise
-from actors.ports import Entry, Journal
+from actors.ports import Entry, Journal, ScoringError
 from actors.register import Profile, UnknownLearnerError
 from actors.runtime import Runtime
+from engine.signals import names
 
 
 class Traces(NamedTuple):
@@ -146,6 +149,21 @@ class Service:
         trace = without(erasure.row, learner_id)
         left = [trace(entry) is not None for entry in self._journal_of(self.lane(learner_id).log).read(0)]
         return Traces(len(left), sum(left))
+
+    def try_model(self, version: str) -> None:
+        """Let the scoring pool score a learner without any history by a model.
+
+        Args:
+            version: of the model.
+
+        Raises:
+            ScoringError: a member of the pool cannot.
+        """
+        try:
+            for _ in self.lanes:  # members take turns, and there are no more of them than lanes
+                self._runtime.pool.submit(np.zeros((1, len(names()))), version)()
+        except Exception as error:
+            raise ScoringError.of(version, error) from error
 
     @property
     def troubled(self) -> bool:

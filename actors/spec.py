@@ -39,6 +39,7 @@ class ActorSpec:
             times as long as its last snapshot took.
         journal: makes each message durable before it is answered, in the service; None = the sender keeps them.
         zone: IANA name of the zone of learners whose profile has none.
+        model: version of the risk model that the scoring pool is started with.
     """
 
     number: int
@@ -54,3 +55,4 @@ class ActorSpec:
     snapshot_s: float = 5.0
     journal: Journal | None = None
     zone: str = "UTC"
+    model: str = ""

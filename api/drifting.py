@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from actors.lane import Lane
 from actors.storage.reports import Report, ReportStore
 from engine import bitmaps, calendar
+from engine.record import WORD_DAYS
 from engine.risk import drift
 from engine.risk.dropoff import HORIZON_DAYS, SILENT_DAYS, labels
 from engine.risk.model import RiskModel
@@ -28,8 +29,8 @@ DUE_MINUTE = 13 * 60
 SAMPLE = 2_000
 """Learners looked at each day, by chance."""
 _RIPE_DAYS = HORIZON_DAYS + SILENT_DAYS + 1  # ... and late events of the last one are in
-_MATURED_DAYS = 14  # of reports whose risks are held against what came
-_FEWEST = 100  # risks, below which nothing is told of calibration
+_MATURED_DAYS = 14  # whose reports' risks are held against what came
+_FEWEST = 100  # risks of a model, below which nothing is told of calibration
 
 
 class Drifting:
@@ -77,34 +78,40 @@ class Drifting:
         return {"model": model.version, "learners": len(sample), "psi": told, "sample": sample}
 
     def _matured(self, today: int, now_ms: int) -> dict[str, Any]:
-        """Return how risks came true that are old enough to know."""
-        until = str(calendar.date_of(today - _RIPE_DAYS + 1))
-        ripe = self._reports.newest(NAME, _MATURED_DAYS, before=until)
-        told = np.array([each for report in ripe for each in report.body["sample"]], np.float64).reshape(-1, 4)
-        said, happened = [], []
-        for lane in self._lanes:
-            mine = told[told[:, 0] == lane.log]
-            columns = lane.ask("columns", ["as_of", "active_bits"], now_ms)
-            for row, day, risk in mine[:, 1:].tolist():
-                bits, as_of = columns["active_bits"][int(row)], int(columns["as_of"][int(row)])
-                outcome = None if lane.id_of(int(row)) is None else _outcome(bits, as_of, int(day))
+        """Return how risks came true that are old enough to know, by the version of the model that told them."""
+        first, until = (str(calendar.date_of(today - _RIPE_DAYS + 1 - back)) for back in (_MATURED_DAYS, 0))
+        ripe = [each for each in self._reports.newest(NAME, _MATURED_DAYS, before=until) if each.period >= first]
+        wanted = ["as_of", "active_bits"]
+        columns = {lane.log: lane.ask("columns", wanted, now_ms) for lane in self._lanes}
+        lanes = {lane.log: lane for lane in self._lanes}
+        known = dict[str, list[tuple[float, bool]]]()  # (what was said, what came) of each model
+        for report in ripe:
+            for log, row, day, risk in report.body["sample"]:
+                bits, as_of = columns[log]["active_bits"][row], int(columns[log]["as_of"][row])
+                outcome = None if lanes[log].id_of(row) is None else _outcome(bits, as_of, day)
                 if outcome is not None:
-                    said.append(risk / 100)
-                    happened.append(outcome)
-        if len(said) < _FEWEST:
-            return {"matured": None}
-        found = measures(np.array(happened), np.array(said), np.ones(len(said)))
-        return {"matured": {"risks": len(said), "said": float(np.mean(said)), **found}}
+                    known.setdefault(report.body["model"], []).append((risk / 100, outcome))
+        return {"matured": {model: _measured(pairs) for model, pairs in known.items() if len(pairs) >= _FEWEST}}
+
+
+def _measured(pairs: list[tuple[float, bool]]) -> dict[str, Any]:
+    said, happened = np.array(pairs, np.float64).T
+    found = measures(happened.astype(bool), said, np.ones(len(said)))
+    return {"risks": len(said), "said": float(np.mean(said)), **found}
 
 
 def _outcome(bits: NDArray[np.int64], as_of: int, day: int) -> bool | None:
-    """Return whether a learner dropped off of whom something was said at the end of a local day; None = unknown.
+    """Return whether a learner dropped off of whom something was said at the end of a local day.
+
+    None = unknown: it is not decided yet, or so long ago that the days are forgotten.
 
     Args:
         bits: days on which the learner was active.
         as_of: the learner's today.
         day: the local day.
     """
+    if as_of - (day - SILENT_DAYS + 1) >= WORD_DAYS:
+        return None
     active = bitmaps.window(bits, as_of)
     span = np.array([[bool(active >> (as_of - each) & 1) for each in range(day - SILENT_DAYS + 1, as_of)]])
     at = SILENT_DAYS - 1

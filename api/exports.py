@@ -7,7 +7,7 @@ have been erased are in none of them; files made before an erasure are for their
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -58,7 +58,15 @@ class Source(NamedTuple):
     signals: tuple[str, ...]
 
 
-def export(name: TableName, journals: Sequence[Journal], zone: str, rules: Rules, out: Path, progress: Progress) -> int:
+def export(
+    name: TableName,
+    journals: Sequence[Journal],
+    zone: str,
+    rules: Rules,
+    out: Path,
+    progress: Progress,
+    columns: Collection[str] | None = None,
+) -> int:
     """Write a table; return the number of its rows.
 
     Args:
@@ -69,6 +77,7 @@ def export(name: TableName, journals: Sequence[Journal], zone: str, rules: Rules
         rules: name actions and bands.
         out: file; it appears whole or not at all.
         progress: called as the work goes on.
+        columns: that are written, ``learner_id`` among them; None = all.
 
     Raises:
         InputError: the rules are not those that the journals speak of.
@@ -77,20 +86,20 @@ def export(name: TableName, journals: Sequence[Journal], zone: str, rules: Rules
     found = [survey(journal) for journal in journals]
     source = Source(zone, rules, tuple(dict.fromkeys(signal for each in found for signal in each.signals)))
     total = sum(each.newest for each in found)
+    schema = pa.schema([field for field in table.schema(source) if columns is None or field[0] in columns])
 
     def pieces() -> Iterator[Columns]:
         done = 0
         for journal, each in zip(journals, found, strict=True):
             for entry, register in retold(journal, each, zone):
-                if (columns := table.rows(entry, register, source)) is not None:
-                    yield columns
+                if (piece := table.rows(entry, register, source)) is not None:
+                    yield {field: piece[field] for field in schema.names}
                 done += 1
                 progress(done, total)
 
     rows = 0
     draft = out.with_name(f".{out.name}.draft")
     try:
-        schema = pa.schema(table.schema(source))
         with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
             for group in _groups(pieces()):
                 writer.write_table(_arrow(group, schema))

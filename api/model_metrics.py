@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.drifting import Drifting
+from engine import calendar
 from engine.risk.model import RiskModel
 
+_DAY_S = calendar.MS_PER_DAY / 1000
 _MATURED = {
-    "risks": "Risks of the last weeks of which it is known what came.",
+    "risks": "Risks that a model told three to five weeks ago of which it is known what came.",
     "said": "Their mean probability of drop-off, as it was said.",
     "base_rate": "Share of them that dropped off.",
     "calibration_slope": "Of what was said against what came; 1 = as spread as it should be.",
@@ -47,7 +50,13 @@ class ModelMetrics(Collector):
         for name, index in self._drifting.newest.get("psi", {}).items():
             drift.add_metric([name], index)
         yield drift
-        matured = self._drifting.newest.get("matured") or {}
         for name, about in _MATURED.items():
-            if matured.get(name) is not None:
-                yield GaugeMetricFamily(f"engage_risk_matured_{name}", about, value=matured[name])
+            matured = GaugeMetricFamily(f"engage_risk_matured_{name}", about, labels=["version"])
+            for version, figures in (self._drifting.newest.get("matured") or {}).items():
+                if figures[name] is not None:
+                    matured.add_metric([version], figures[name])
+            yield matured
+        if period := self._drifting.newest.get("period"):
+            day = calendar.day_number(date.fromisoformat(period))
+            about = "Day of the report that tells of drift and matured risks: its midnight, UTC, in Unix time."
+            yield GaugeMetricFamily("engage_drift_report_timestamp_seconds", about, value=day * _DAY_S)

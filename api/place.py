@@ -14,6 +14,8 @@ from engine.errors import InputError
 
 _IDENTITY, _ACTORS, _ZONE = "identity", "actors", "timezone"
 _FILE = "engage.db"
+URL_VARIABLE = "ENGAGE_DATABASE_URL"
+"""Environment variable that may name the database; a password in it shows in no list of processes."""
 _LAID_OUT = "It is laid out by `engage serve` or `engage import`."
 
 

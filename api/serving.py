@@ -20,7 +20,7 @@ from actors.storage.journal import SqlJournal
 from actors.storage.keys import KeyStore
 from actors.storage.reports import ReportStore
 from actors.storage.services import Services
-from api import jobs
+from api import jobs, scratch
 from api.app import create_app
 from api.clock import Clock, wall_clock
 from api.context import Context
@@ -119,7 +119,7 @@ def open_app(
         database_url: of its database; None = an SQLite file in the directory.
         settings: of the rim.
         rules: of the product.
-        model: for scoring, where the directory's registry has no champion.
+        model: for scoring, where the directory's registry has no champion that is fit.
         actors: learner actors of a new database.
         runtime: ``ray`` (a process for each actor) or ``local`` (all in this process).
         zone: IANA name of the zone of learners whose profile has none.
@@ -133,6 +133,7 @@ def open_app(
     place = open_place(data, database_url, actors)
     loop = Loop()
     try:
+        scratch.clear(place.data)
         registry, reports = registry_of(place.data), ReportStore(place.database)
         tokens = Tokens(token_secrets(data), clock)
         rim = Rim(settings, KeyStore(place.database), tokens, AuditLog(place.database).append, trouble.told, clock)
@@ -162,7 +163,9 @@ def open_app(
                 "drifting": drifting,
             }
             if learn_days:
-                ticking["learning"] = Learning(place, reports, learn_days, learn_options)
+                learning = Learning(place, reports, learn_days, learn_options)
+                stack.enter_context(jobs.ticking("learning", learning, clock))
+                stack.callback(learning.end)  # first, since its ticker waits for it
             for name, job in ticking.items():
                 stack.enter_context(jobs.ticking(name, job, clock))
             rim.registry.register(LaneMetrics(service.lanes))

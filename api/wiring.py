@@ -120,7 +120,7 @@ def open_service(
     for journal in journals:
         journal.take()  # here, so that actors that are started again are known to be of this service
     specs = [
-        ActorSpec(log, 0, 0, rules, arms, journal=journal, zone=zone, snapshot_s=_SNAPSHOT_S)
+        ActorSpec(log, 0, 0, rules, arms, journal=journal, zone=zone, snapshot_s=_SNAPSHOT_S, model=model.version)
         for log, journal in enumerate(journals)
     ]
     with open_runtime(name, specs, model, snapshots, models=models, fatal=fatal) as runtime:

@@ -24,7 +24,7 @@ change, with a client's clock 5 minutes ahead, what arrives in time may lie 9 lo
 WORD_DAYS = 56  # days held by one word of a bitmap: eight weeks, and never the sign bit of an int64
 WORDS = 7  # 392 days: the last year and a little
 HALF_LIVES_DAYS = (1.0, 7.0, 28.0)
-NOTIFICATION_TYPES = 8  # capacity of the per-type counters
+NOTIFICATION_TYPES = 16  # capacity of the per-type counters, and bits of a set of types
 NEVER = -1_000_000  # "no such day": earlier than any real local day
 
 Field = tuple[str, Any, tuple[int, ...], str, str]

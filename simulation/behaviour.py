@@ -15,11 +15,11 @@ from typing import Any
 from engine.calendar import weekday
 from engine.chance import PURPOSE_DAY, PURPOSE_DELIVERY, uniforms
 from engine.compiled import compiled
+from engine.notifications.catalogue import EVENING_MINUTE
 from engine.record import NOTIFICATION_TYPES
 from simulation.latent import ALIVE, FINISHED, LAPSED, NOT_ACTIVE, PAYS, REPAIRED, WAITING
 
 _LN2 = math.log(2.0)
-_EVENING = 1080  # minute at which evening messages go out
 _IMPOSSIBLE = -60.0  # log-odds of a day that cannot be active
 _NORM = 32.0 / (3.0 * math.pi) * 4.0  # 1 / B(2.5, 2.5): the mean of the intermediate profile is 1
 _SEEN_LIMIT = 65_535
@@ -75,16 +75,16 @@ def messages(r: Any, today: int, response: Any) -> tuple[float, float, float]:
     Types share attention: their log-odds combine as a root of squares, signs kept; two at once are less than their sum.
     """
     squares = 0.0
-    hazard = 1.0
+    risk = 1.0
     volume = 1.0
     if today >= int(r["until"]):
-        return 0.0, hazard, volume
+        return 0.0, risk, volume
     for kind in range(NOTIFICATION_TYPES):
         ago = today + 1 - int(r["seen"][kind])
         if ago > today:
             continue  # never seen
         if ago < float(response["hazard_days"][kind]):
-            hazard *= float(response["hazard"][kind])
+            risk *= float(response["hazard"][kind])
         if ago < float(response["window_days"][kind]):
             strength = float(r["strength"][kind])
             if float(response["half_life_days"][kind]) > 0.0:
@@ -94,7 +94,24 @@ def messages(r: Any, today: int, response: Any) -> tuple[float, float, float]:
             if int(response["payers_only"][kind]) == 0 or int(r["flags"]) & PAYS:
                 volume *= 1.0 + float(response["volume"][kind]) * strength
     logit = math.copysign(math.sqrt(abs(squares)), squares)
-    return logit * math.exp(-float(response["kappa"]) * float(r["fatigue"])), hazard, volume
+    return logit * math.exp(-float(response["kappa"]) * float(r["fatigue"])), risk, volume
+
+
+@compiled
+def take_in(r: Any, kind: int, today: int, response: Any) -> bool:
+    """Let a message that reaches the learner work, if it means anything to him; return whether it does."""
+    if int(r["streak"]) < int(response["from_streak"][kind]):
+        return False
+    strength = 1.0
+    if int(r["seen"][kind]) > 0:
+        rest_days = today + 1 - int(r["seen"][kind])
+        forgotten = math.exp(-_LN2 * rest_days / float(response["recovery_half_life_days"]))
+        strength -= float(response["recovery_gamma"]) * forgotten
+    r["strength"][kind] = strength
+    r["seen"][kind] = min(today + 1, _SEEN_LIMIT)
+    works_days = max(float(response["window_days"][kind]), float(response["hazard_days"][kind]))
+    r["until"] = min(max(int(r["until"]), today + math.ceil(works_days)), _SEEN_LIMIT)
+    return True
 
 
 @compiled
@@ -109,19 +126,10 @@ def receive(
     weekly = _bits(int(r["sends"]))
     r["sends"] = int(r["sends"]) | (2 if int(r["sends"]) & 1 else 1)
     r["fatigue"] = float(r["fatigue"]) + 1.0
-    if luck[0] < float(response["reach"][kind]) and int(r["streak"]) >= int(response["from_streak"][kind]):
-        strength = 1.0
-        if int(r["seen"][kind]) > 0:
-            rest_days = today + 1 - int(r["seen"][kind])
-            forgotten = math.exp(-_LN2 * rest_days / float(response["recovery_half_life_days"]))
-            strength -= float(response["recovery_gamma"]) * forgotten
-        r["strength"][kind] = strength
-        r["seen"][kind] = min(today + 1, _SEEN_LIMIT)
-        works_days = max(float(response["window_days"][kind]), float(response["hazard_days"][kind]))
-        r["until"] = min(max(int(r["until"]), today + math.ceil(works_days)), _SEEN_LIMIT)
-        # The part of the luck below `reach` is uniform again, so it can decide a second time.
-        if luck[0] < float(response["reach"][kind]) * float(response["conversion"][kind]):
-            r["flags"] = int(r["flags"]) | PAYS
+    reach = float(response["reach"][kind])
+    # The part of the luck below `reach` is uniform again, so it can decide a second time.
+    if luck[0] < reach and take_in(r, kind, today, response) and luck[0] < reach * float(response["conversion"][kind]):
+        r["flags"] = int(r["flags"]) | PAYS
     leaves = float(response["opt_out"]) * math.exp(
         float(response["opt_out_slope"]) * (weekly + 1.0 - float(response["opt_out_free_sends"]))
     )
@@ -152,7 +160,7 @@ def _streak_effect(r: Any, view: Any, today: int, response: Any) -> float:
 
 
 @compiled
-def _habit(r: Any, day: int, today: int, population: Any) -> float:
+def habit(r: Any, day: int, today: int, population: Any) -> float:
     """Return the log-odds of activity of a learner in the course, without streaks and messages."""
     recent = int(r["recent"])
     logit = float(population["mu"]) + float(population["sigma"]) * float(r["z"])
@@ -166,6 +174,13 @@ def _habit(r: Any, day: int, today: int, population: Any) -> float:
     if every > 0 and today % every >= every - int(population["deadline_span_days"]):
         logit += float(population["deadline"])
     return logit
+
+
+@compiled
+def hazard(r: Any, today: int, population: Any) -> float:
+    """Return the chance that a learner in the course drops out today, without messages."""
+    logit = float(population["c0"]) + float(population["c1"]) * float(r["z"])
+    return expit(logit + float(population["c2"]) * math.log(1.0 + today - int(r["start"])))
 
 
 @compiled
@@ -222,14 +237,11 @@ def plan_learner(
         return
     luck = uniforms(stream, learner, day, PURPOSE_DAY, 0)
     if standing == ALIVE:
-        days = today - int(r["start"])
-        hazard = float(population["c0"]) + float(population["c1"]) * float(r["z"])
-        hazard += float(population["c2"]) * math.log(1.0 + days)
-        if luck[2] < expit(hazard) * messages(r, today, response)[1]:
+        if luck[2] < hazard(r, today, population) * messages(r, today, response)[1]:
             r["standing"] = LAPSED
             r["base"] = _IMPOSSIBLE
             return
-        base = _habit(r, day, today, population) + streak_effect
+        base = habit(r, day, today, population) + streak_effect
     else:
         rate = float(population["return_rate"])
         if standing == WAITING:
@@ -249,7 +261,7 @@ def evening_learner(
     if int(r["planned"]) < NOT_ACTIVE or int(r["standing"]) >= FINISHED:
         return
     luck = uniforms(stream, learner, day, PURPOSE_DAY, 0)
-    _try(r, _EVENING + int(luck[1] * (NOT_ACTIVE - _EVENING)), luck[0], today, response)
+    _try(r, EVENING_MINUTE + int(luck[1] * (NOT_ACTIVE - EVENING_MINUTE)), luck[0], today, response)
 
 
 @compiled

@@ -15,9 +15,10 @@ from engine.risk import intervals, quality
 from engine.risk.dropoff import SILENT_DAYS, beginnings
 from engine.risk.intervals import Tally
 from engine.risk.model import RiskModel
-from engine.risk.rows import BUCKETS, Flags, Numbers, held_out, stable_hash
+from engine.risk.rows import Flags, Numbers, stable_hash
 from engine.rules import Rules
 from engine.signals import compute, names
+from simulation import unseen
 from simulation.logs import Days, Population, Progress, days_of, replayed
 
 EARLY_DAYS = (3, 7)
@@ -46,6 +47,7 @@ class Panel:
         width: of its 95% interval, 0-1.
         silent_days: at the end of the day.
         tenure_days: since the learner's first active day.
+        judged: whether learner-days were left out because the model was fitted on them, in words.
     """
 
     days: Days
@@ -56,6 +58,7 @@ class Panel:
     width: Numbers
     silent_days: NDArray[np.int64]
     tenure_days: NDArray[np.int64]
+    judged: str = unseen.NEW
 
     @property
     def dropped(self) -> Flags:
@@ -68,15 +71,10 @@ class Panel:
         return self.days.labels.known[self.learner, self.column]
 
 
-def seen(log: Population, model: RiskModel) -> bool:
-    """Return whether a model was fitted on learners of this very log."""
-    return log.fingerprint in {each.get("fingerprint") for each in model.about.get("trained_on", [])}
-
-
 def panel(log: Population, model: RiskModel, rules: Rules, progress: Progress | None = None) -> Panel:
     """Return every learner-day that is scored, with what the model says at its end.
 
-    Of a log that the model was fitted on, only the learners whom it did not see: those held out.
+    Of a log that the model was fitted on, only the learner-days that it was not fitted on.
 
     Args:
         log: to replay.
@@ -85,7 +83,7 @@ def panel(log: Population, model: RiskModel, rules: Rules, progress: Progress | 
         progress: called after each day.
 
     Raises:
-        InputError: the log is too short for anyone's label to be known.
+        InputError: the log is too short for anyone's label to be known, or the model was fitted on all that is known.
     """
     days = days_of(log)
     inside = np.arange(days.active.shape[1]) <= (log.last_day - days.first)[:, None]
@@ -93,8 +91,11 @@ def panel(log: Population, model: RiskModel, rules: Rules, progress: Progress | 
     if not (scored & days.labels.known).any():
         expected = f"more than {days.active.shape[1]} days, so that it is known what became of somebody"
         raise InputError(f"event log {log.name!r}", f"{days.active.shape[1]} days", expected, "Take a longer log.")
-    if seen(log, model):
-        scored &= held_out(np.array([stable_hash(each) % BUCKETS for each in log.learner_ids], np.int64))[:, None]
+    fitted_on, told_of = unseen.seen(log, model, days.first, days.active.shape[1])
+    scored &= ~fitted_on
+    if not (scored & days.labels.known).any():
+        got, remedy = "one that the model was fitted on, as far as it is known", "Take a longer log, or of others."
+        raise InputError(f"event log {log.name!r}", got, "learners or days it has not seen", remedy)
     columns = [names().index(name) for name in model.signals]
     learner, column, scores = [], [], []
     for day, loop in replayed(log, rules, progress=progress):
@@ -115,6 +116,7 @@ def panel(log: Population, model: RiskModel, rules: Rules, progress: Progress | 
         1 - told[:, 1] / 100,
         when - newest[who, when],
         when - first[who],
+        told_of,
     )
 
 
@@ -138,6 +140,7 @@ def evaluate(panel: Panel, segments: Mapping[str, Labels] | None = None) -> dict
     threshold = float(np.quantile(panel.chance[known], 1 - quality.BUDGETS[-1]))
     return {
         "learners": len(np.unique(panel.learner[known])),
+        "judged": panel.judged,
         "overall": _measured(panel, known, quality.measures),
         "budgets": {
             name: _measured(panel, known, quality.at_budgets, scores) for name, scores in rankings(panel).items()
@@ -220,7 +223,9 @@ def lead_times(panel: Panel) -> dict[str, Any]:
     shape = panel.days.active.shape
     ends = np.arange(shape[1]) + SILENT_DAYS - 1
     begins = beginnings(panel.days.active) & (ends <= panel.last[:, None])
-    begins[np.setdiff1d(np.arange(shape[0]), panel.learner)] = False
+    judged = np.zeros(shape, bool)
+    judged[panel.learner, panel.column] = True
+    begins[:, 1:] &= judged[:, :-1]  # the last active day is one of those that are judged
     who, first = np.nonzero(begins)
     lived = first - panel.days.active.argmax(axis=1)[who]
     found: dict[str, Any] = {

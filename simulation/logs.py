@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from actors.loop import Loop
-from engine.calendar import MS_PER_DAY
+from engine.calendar import MS_PER_DAY, MS_PER_MINUTE
 from engine.events import Events
 from engine.policies import make
 from engine.risk import dropoff
@@ -41,17 +39,8 @@ class Population:
     events: Events
     last_day: NDArray[np.int64]
 
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """Hash of who did something and when, in whatever order the log tells it: the same log has the same."""
-        events = np.sort(self.events[["learner", "occurred_ms"]])
-        sha = hashlib.sha256("\n".join(self.learner_ids).encode())
-        for name in ("learner", "occurred_ms"):
-            sha.update(np.ascontiguousarray(events[name], "<i8").tobytes())
-        return sha.hexdigest()[:16]
 
-
-def last_days(frame: pl.DataFrame, learner_ids: Sequence[str]) -> NDArray[np.int64]:
+def last_days(frame: pl.DataFrame, log: event_log.ResolvedLog) -> NDArray[np.int64]:
     """Return the last day with data of each learner, in days since 1970-01-01.
 
     That is the end of the last of the learner's courses, or of the log for what belongs to no course. A course ends
@@ -60,12 +49,12 @@ def last_days(frame: pl.DataFrame, learner_ids: Sequence[str]) -> NDArray[np.int
 
     Args:
         frame: an event log.
-        learner_ids: of the learners, in the order of the answer.
+        log: the same resolved, row by row: local days, and the learners in the order of the answer.
     """
     days = frame.select(
         "learner_id",
         (pl.col("course_id") if "course_id" in frame.columns else pl.lit(None, pl.String)).alias("course_id"),
-        pl.col("occurred_at").dt.epoch("d").cast(pl.Int64).alias("day"),
+        pl.Series("day", log.events["day"].astype(np.int64)),
     )
     end = pl.col("day").max()
     courses = days.filter(pl.col("course_id").is_not_null()).group_by("course_id")
@@ -79,7 +68,7 @@ def last_days(frame: pl.DataFrame, learner_ids: Sequence[str]) -> NDArray[np.int
         .agg(pl.col("end").max())
     )
     by_id = dict(ends.iter_rows())
-    return np.array([by_id[learner] for learner in learner_ids], np.int64)
+    return np.array([by_id[learner] for learner in log.learner_ids], np.int64)
 
 
 def population(name: str, frame: pl.DataFrame, rules: Rules) -> Population:
@@ -91,7 +80,7 @@ def population(name: str, frame: pl.DataFrame, rules: Rules) -> Population:
     log = event_log.resolve(frame, rules)
     if "arrived_at" not in frame.columns or frame["arrived_at"].null_count() == len(frame):
         log.events["arrived_ms"] = log.events["occurred_ms"]
-    return Population(name, log.learner_ids, log.events, last_days(frame, log.learner_ids))
+    return Population(name, log.learner_ids, log.events, last_days(frame, log))
 
 
 @dataclass(frozen=True)
@@ -130,7 +119,7 @@ def replayed(
         progress: called after each day.
     """
     first, last = int(log.events["day"].min()), int(log.last_day.max()) if until is None else until
-    known = np.maximum(log.events["day"], log.events["arrived_ms"] // MS_PER_DAY)
+    known = np.maximum(log.events["day"], _arrival_days(log.events))
     order = np.lexsort((log.events["occurred_ms"], log.events["learner"], known))
     events = log.events[order]
     starts = np.searchsorted(known[order], np.arange(first, last + 2))
@@ -141,6 +130,14 @@ def replayed(
         yield day, loop
         if progress is not None:
             progress(day - first + 1, last - first + 1)
+
+
+def _arrival_days(events: Events) -> NDArray[np.int64]:
+    """Return the local day on which each event arrived, by the clock that it happened by."""
+    local_ms = events["day"].astype(np.int64) * MS_PER_DAY + events["minute"].astype(np.int64) * MS_PER_MINUTE
+    ahead_ms = local_ms - events["occurred_ms"] // MS_PER_MINUTE * MS_PER_MINUTE
+    days: NDArray[np.int64] = (events["arrived_ms"] + ahead_ms) // MS_PER_DAY
+    return days
 
 
 def knows_hours(log: Population) -> bool:

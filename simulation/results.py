@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from engine.calendar import date_of
+from engine.notifications.catalogue import catalogue
 from simulation import claims
 from simulation.claims import Verdict
 from simulation.harness import Simulation
@@ -48,6 +49,12 @@ def key_figures(simulation: Simulation, arm: int) -> dict[str, float | None]:
             known = days_needed(metric, moment) <= simulation.scenario.days
             values = [at(series, metric, moment).value() for series in every] if known else []
             figures[f"{metric}_month{month}"] = _mean(values)
+    learners = simulation.scenario.learners
+    sent = {name: [float(series.daily(f"sent_{name}").sum()) for series in every] for name in catalogue().names}
+    prices = [(counts, catalogue().types[name].cost) for name, counts in sent.items()]
+    figures["active_days_a_learner"] = _mean([float(series.daily("active").sum()) / learners for series in every])
+    figures["sends_a_learner"] = _mean([sum(each) / learners for each in zip(*sent.values(), strict=True)])
+    figures["cost_a_learner"] = sum((_mean(counts) or 0.0) * cost for counts, cost in prices) / learners
     last = [series.counts[-1].sum(axis=0) for series in every]
     figures["learners_completed"] = _mean([float(counts[METRICS.index("completions")]) for counts in last])
     for metric in ("xp", "units", "streaks_alive", "freezes_used"):
@@ -55,8 +62,7 @@ def key_figures(simulation: Simulation, arm: int) -> dict[str, float | None]:
     for metric in METRICS:
         if metric.startswith("without_"):
             figures[metric] = _mean([float(counts[METRICS.index(metric)]) for counts in last])
-        elif metric.startswith("sent_"):
-            figures[metric] = _mean([float(series.daily(metric).sum()) for series in every])
+    figures |= {f"sent_{name}": _mean(counts) for name, counts in sent.items()}
     return figures
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 import scenarios
 from engine import calendar, policies
 from engine.errors import InputError, did_you_mean
+from engine.policies import knowledge
 from simulation import parameters, population
 from simulation.metrics import METRICS, RETENTION_WINDOWS
 from simulation.parameters import Parameter, Strict
@@ -26,10 +27,14 @@ Share = Annotated[float, Field(strict=True, gt=0, le=1)]
 
 
 class Arm(Strict):
-    """One way of treating the whole cohort: a policy by name, with its parameters."""
+    """One way of treating the whole cohort: a policy by name, with its parameters.
+
+    ``knows`` is the path of a file with what the policy has learned elsewhere; it begins with that.
+    """
 
     id: Id
     policy: str
+    knows: str | None = None
     params: Annotated[dict[str, Any], Field(default_factory=dict)]
     control: Annotated[bool, Field(strict=True)] = False
 
@@ -96,15 +101,21 @@ class Scenario(Strict):
         days: int | None = None,
         seed: int | None = None,
         replications: int | None = None,
+        population: str | None = None,
+        responses: str | None = None,
     ) -> Scenario:
-        """Return the scenario with other sizes or another seed; None keeps the file's.
+        """Return the scenario with other sizes, another seed or other learners; None keeps the file's.
 
         Raises:
             InputError: a value out of range.
         """
-        values = {"learners": learners, "days": days, "seed": seed, "replications": replications}
+        values: dict[str, Any] = {"learners": learners, "days": days, "seed": seed, "replications": replications}
+        values |= {"population": population, "responses": responses}
         given = {name: value for name, value in values.items() if value is not None}
-        return parameters.validate("options", {**self.model_dump(), **given}, Scenario)
+        changed = parameters.validate("options", {**self.model_dump(), **given}, Scenario)
+        if population is not None:
+            _check_population("options", changed)
+        return changed
 
 
 def shipped() -> tuple[str, ...]:
@@ -135,9 +146,7 @@ def load(path_or_name: str | Path) -> Scenario:
 
 def _check(file: str, scenario: Scenario) -> None:
     """Refuse what no single entry shows: unknown names, ids given twice, arms and claims that do not fit."""
-    if not scenario.population.endswith(".toml"):
-        _known(f"{file}: population", scenario.population, population.names(), "a shipped population or a .toml file")
-    population.load_population(scenario.population).changed(scenario.changes)
+    _check_population(file, scenario)
     for place, metric in enumerate(scenario.metrics):
         _known(f"{file}: metrics.{place}", metric, METRICS, "a metric of the cohort")
     _once(f"{file}: arms", [arm.id for arm in scenario.arms])
@@ -152,10 +161,18 @@ def _check(file: str, scenario: Scenario) -> None:
         _check_claim(f"{file}: claim {claim.id!r}", claim, scenario)
 
 
+def _check_population(file: str, scenario: Scenario) -> None:
+    if not scenario.population.endswith(".toml"):
+        _known(f"{file}: population", scenario.population, population.names(), "a shipped population or a .toml file")
+    population.load_population(scenario.population).changed(scenario.changes)
+
+
 def _check_policy(where: str, arm: Arm) -> None:
     _known(f"{where}: policy", arm.policy, policies.names(), "a policy")
     try:
         policies.make(arm.policy, arm.params)
+        if arm.knows is not None:
+            knowledge.read(Path(arm.knows), arm.policy)
     except InputError as error:
         raise InputError(f"{where}: params: {error.what}", error.got, error.expected, error.remedy) from None
     except TypeError as error:  # a parameter of another kind, such as a text for a number

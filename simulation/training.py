@@ -19,6 +19,7 @@ from engine.risk.registry import Registry
 from engine.risk.rows import Rows
 from engine.rules import Rules
 from engine.signals import names
+from simulation import unseen
 from simulation.adapters import event_log
 from simulation.logs import Population, Progress, knows_hours, population
 from simulation.samples import Sample, sample
@@ -171,7 +172,7 @@ def _describe(log: Population, found: Sample) -> dict[str, Any]:
     epoch = date(1970, 1, 1)
     return {
         "name": log.name,
-        "fingerprint": log.fingerprint,
+        "fingerprint": unseen.fingerprint(unseen.began(log), int(log.last_day.max())),
         "learners": len(log.learner_ids),
         "events": len(log.events),
         "first_day": str(epoch + timedelta(days=int(log.events["day"].min()))),

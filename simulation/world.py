@@ -13,7 +13,7 @@ from engine import chance, events
 from engine.errors import EngageError, InputError
 from engine.record import Records
 from engine.rules import Rules
-from simulation import activity, behaviour
+from simulation import activity, behaviour, oracle
 from simulation.latent import LATENT, create
 from simulation.population import Population
 from simulation.response import ResponseDraw, Responses, centre, draw, off
@@ -96,6 +96,14 @@ class SyntheticWorld:
             larger = np.zeros(2 * len(self._out), events.EVENT)
             larger[:used] = self._out[:used]
             self._out = larger
+
+    def gains(self, day: int, eligible: NDArray[np.uint16], types: int) -> NDArray[np.float64]:
+        """Return the active days that each type would bring each learner: see `actors.ports.World`."""
+        out = np.empty((len(self.latent), types))
+        scratch = np.zeros(2, LATENT)
+        today = self._today(day)
+        oracle.gains(self.latent, eligible, day, today, self._population, self._response, scratch, out)
+        return out
 
     def consents(self) -> NDArray[np.uint8]:
         """Return the channels each learner allows; an opt-out is never taken back."""

@@ -171,7 +171,9 @@ def test_figures_of_the_shipped_model_are_its_own() -> None:
 
 def test_names_that_the_code_knows_are_explained() -> None:
     simulated = (ROOT / "docs/simulation.md").read_text("utf-8")
-    names = [*policies.names(), *population.names(), *CLAIM_METRICS, *(field.name for field in fields(Verdict)), *TAGS]
+    told = (ROOT / "docs/policies.md").read_text("utf-8")
+    assert [name for name in policies.names() if f"| `{name}` |" not in told] == []
+    names = [*population.names(), *CLAIM_METRICS, *(field.name for field in fields(Verdict)), *TAGS]
     names += [metric for metric in METRICS if not metric.startswith(("growth_", "retention_", "standing_", "without_"))]
     assert [word for word in names if not word.startswith("sent_") and f"`{word}`" not in simulated] == []
     logged = (ROOT / "docs/event-log.md").read_text("utf-8")

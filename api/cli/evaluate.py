@@ -24,6 +24,7 @@ from simulation.report import evaluation_page
 
 _DASH = "\N{EN DASH}"
 _MEASURES = ("auc", "average_precision", "brier", "calibration_slope")
+_LEADS = {"rang": "3-7 days: rang", "early": "3-7: stayed", "ahead": "1+: stayed"}
 _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {".csv": pl.read_csv, ".parquet": pl.read_parquet}
 
 
@@ -89,8 +90,7 @@ def _on_log(events: Path, model: Path | None, learners: Path | None, rules: Rule
     fitted = risk_model.load(model)
     with progress("days") as tick:
         panel = evaluation.panel(log, fitted, rules, tick)
-    about = {"log": log.name, "model": fitted.version, "held_out_only": evaluation.seen(log, fitted)}
-    result = about | evaluation.evaluate(panel, segments)
+    result = {"log": log.name, "model": fitted.version} | evaluation.evaluate(panel, segments)
     _show(result)
     return result
 
@@ -170,17 +170,17 @@ def _show(result: Mapping[str, Any]) -> None:
             told = {"base_rate": row.get("base_rate")}
             table.add_row(f"{name}: {label}", *(_figure(row, each) for each in _MEASURES), _figure(told, "base_rate"))
     console.print(table)
-    if result["held_out_only"]:
-        console.print("The model was fitted on this log: only the learners it did not see are judged.")
+    console.print(result["judged"])
     _show_groups(result)
-    ahead = Table("budget", "who", "recall", "precision", "1+ days ahead", "3-7 days", "3+ days")
+    ahead = Table("budget", "who", "recall", "precision", *_LEADS.values())
     for who, found in result["budgets"].items():
         ahead.add_section()
         for budget, told in result["lead_time"][who].items():
             cells = [_figure(found, f"{each}_{budget}") for each in ("recall", "precision")]
-            ahead.add_row(budget, who, *cells, *(_share(told[each]) for each in ("ahead", "early", "early_or_before")))
-    ahead.title = f"Alarms, and how long before {result['lead_time']['drop_offs']:,} drop-offs they rang and stayed"
+            ahead.add_row(budget, who, *cells, *(_share(told[each]) for each in _LEADS))
+    ahead.title = f"Alarms, and how many days before the {result['lead_time']['drop_offs']:,} drop-offs they rang"
     console.print(ahead)
+    console.print("Rang: on one of these days before the first silent one. Stayed: from then to the last active day.")
 
 
 def _show_groups(result: Mapping[str, Any]) -> None:

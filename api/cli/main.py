@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from api.cli import audit, dataset, evaluate, export, history, keys, models, replay, serve, simulate, train
+from api.cli import audit, dataset, evaluate, export, history, keys, models, policy, replay, serve, simulate, train
 from api.cli.console import errors, say_error
 from engine.errors import EngageError, InputError
 
@@ -22,6 +22,7 @@ app.command("export")(export.export)
 app.command("serve")(serve.serve)
 app.command("audit")(audit.audit)
 app.add_typer(keys.app, name="keys")
+app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:

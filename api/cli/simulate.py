@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -11,9 +11,11 @@ from rich.table import Table
 from actors.directory import in_blocks
 from api.cli.console import Stopwatch, console, output_directory, progress, working_directory, write_json
 from api.wiring import RuntimeName, cores, open_runtime
+from engine import policies
 from engine import rules as engine_rules
+from engine.policies import knowledge
 from engine.risk import model as risk_model
-from simulation import harness, report, results, tables
+from simulation import decision_log, harness, report, results, tables
 from simulation import scenario as scenarios
 from simulation.claims import Verdict
 from simulation.metrics import CohortMeter
@@ -34,6 +36,10 @@ def simulate(
     actors: Annotated[int | None, typer.Option(help="Learner actors; default: the cores")] = None,
     learners_per_actor: Annotated[int | None, typer.Option(help="The same the other way round; 1 = one each")] = None,
     replications: Annotated[int | None, typer.Option(help="Replications, each with its own luck and responses")] = None,
+    population: Annotated[str | None, typer.Option(help="Who the learners are: a shipped population or a file")] = None,
+    responses: Annotated[
+        Literal["drawn", "centre", "off"] | None, typer.Option(help="How learners respond; off: to nothing at all")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Directory for result.json, tables and report.html")] = None,
     runtime: Annotated[RuntimeName, typer.Option(help="ray: processes; local: all in this one")] = "ray",
     rules: Annotated[Path | None, typer.Option(help="Your own rules, overriding the defaults")] = None,
@@ -44,7 +50,7 @@ def simulate(
     """Run a synthetic cohort through the loop, arm by arm with the same luck, and judge the scenario's claims."""
     watch = Stopwatch()
     product_rules, risk = engine_rules.load(rules), risk_model.load(model)
-    plan = scenarios.load(scenario).with_overrides(learners, days, seed, replications)
+    plan = scenarios.load(scenario).with_overrides(learners, days, seed, replications, population, responses)
     if actors is None and learners_per_actor is None:
         actors = min(cores(), plan.learners)
     layout = in_blocks(plan.learners, actors=actors, learners_per_actor=learners_per_actor)
@@ -69,7 +75,10 @@ def simulate(
     if target is not None:
         arm_ids = [arm.id for arm in plan.arms]
         tables.write(target / "metrics.parquet", results.daily_metrics(simulation))
-        tables.write(target / "decisions.parquet", tables.decisions(simulation.decisions, arm_ids, product_rules))
+        tables.write(target / "decisions.parquet", decision_log.to_table(simulation.decisions, arm_ids, product_rules))
+        for arm, known in zip(plan.arms, simulation.knowledge[0], strict=True):
+            if policies.make(arm.policy, arm.params).learns:
+                knowledge.write(target / f"knowledge_{arm.id}.json", arm.policy, known)
         people = Personas(worlds.population, product_rules, plan.seed)
         examples = [people[learner] for learner in range(min(_PERSONAS, plan.learners))]
         report.write(target / "report.html", simulation, verdicts, draws=draws, personas=examples)
@@ -130,7 +139,9 @@ def _arms(simulation: harness.Simulation) -> Table:
 def _level(value: float | None, metric: str) -> str:
     if value is None:
         return "-"
-    return f"{value:.2%}" if metric.startswith(SHARES) else f"{value:,.0f}"
+    if metric.startswith(SHARES):
+        return f"{value:.2%}"
+    return f"{value:,.2f}" if metric.endswith("_a_learner") else f"{value:,.0f}"
 
 
 def _effect(value: float | None, points: bool) -> str:

@@ -75,13 +75,19 @@ def _show(verdict: Verdict, registry: Registry) -> None:
     table = Table("", *_FIGURES, title=title)
     for name, row in (("challenger", verdict.challenger), ("champion", verdict.champion)):
         table.add_row(name, *(_short(row[figure]) for figure in _FIGURES))
-    ahead = (verdict.ahead[figure] for figure in _FIGURES)
-    table.add_row("difference", *(f"{by:+.3f} [{low:+.3f}\N{EN DASH}{high:+.3f}]" for by, (low, high) in ahead))
+    table.add_row("difference", *(_difference(verdict, figure) for figure in _FIGURES))
     console.print(table)
     decision = "The challenger is promoted" if verdict.promoted else "The champion stays"
     console.print(
         f"{decision}: {verdict.reason}. Champion of {registry.directory}: {registry.champion() or 'packaged'}"
     )
+
+
+def _difference(verdict: Verdict, figure: str) -> str:
+    if figure not in verdict.ahead:
+        return "\N{EN DASH}"
+    by, (low, high) = verdict.ahead[figure]
+    return f"{by:+.3f} [{low:+.3f}\N{EN DASH}{high:+.3f}]"
 
 
 def _short(figure: float | None) -> str:

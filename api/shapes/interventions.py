@@ -10,13 +10,13 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from actors.live import LearnerView
-from actors.reminders import quiet
-from actors.simulated_day import EVENING_MINUTE
 from api.wire import Wire
 from engine import bitmaps
 from engine.notifications import catalogue as notifications
-from engine.notifications.catalogue import CHANNELS
-from engine.policies import NO_MESSAGE, Context, Policy
+from engine.notifications.catalogue import CHANNELS, EVENING_MINUTE
+from engine.notifications.quiet_hours import is_quiet
+from engine.policies import NO_MESSAGE, Policy, decide
+from engine.policies.seen import seen
 from engine.record import Records
 from engine.risk.dropoff import standing_names
 from engine.rules import Rules
@@ -55,7 +55,7 @@ def eligible(record: Records, day: int, triggers: int) -> int:
         triggers: bits of `engine.notifications.catalogue.TRIGGERS`.
     """
     kinds = notifications.catalogue()
-    out = np.zeros(1, np.uint8)
+    out = np.zeros(1, np.uint16)
     notifications.eligible(record, day, kinds.gates, kinds.limits.per_week, np.array([triggers], np.uint8), out)
     return int(out[0])
 
@@ -76,15 +76,10 @@ def interventions(
     """
     kinds = notifications.catalogue()
     row = record[0]
-    context = Context(
-        day=view.day,
-        learners=record["learner"].astype(np.int64),
-        risk=np.array([risk]),
-        standing=np.array([standing], np.uint8),
-        eligible=np.array([allowed], np.uint8),
-        stream=_STREAM,
-    )
-    decision = policy.decide(context)
+    fresh = record.copy()
+    fresh["risk"], fresh["standing"] = risk, standing
+    learners, allowed_bits = record["learner"].astype(np.int64), np.array([allowed], np.uint16)
+    decision = decide(policy, seen(policy, fresh, view.day, allowed_bits, learners, _STREAM))
     code = int(decision.kinds[0])
     if code == NO_MESSAGE:
         return []
@@ -116,7 +111,7 @@ def _reason(policy: str, risk: float, band: str) -> str:
 def _held_back(view: LearnerView, record: Any, channels: list[str], *, evening: bool) -> list[str]:
     causes = {
         "no_channel": not channels,
-        "quiet_hours": quiet(view.profile, view.minute),
+        "quiet_hours": is_quiet(view.profile.get("quietHours"), view.minute),
         "active_today": evening and bool(bitmaps.has_day(record["active_bits"], view.day)),
         "not_evening_yet": evening and view.minute < EVENING_MINUTE,
     }

@@ -21,6 +21,9 @@ from engine.rules import Rules
 CHANNELS = ("email", "push", "in_app", "sms")
 """Bit k of a consent or of a channel set stands for place k."""
 
+EVENING_MINUTE = 18 * 60
+"""Local minute from which evening types are sent, to those who have not been active by then."""
+
 TRIGGERS = {"achievement": 1, "milestone": 2}
 """Bits of the outcomes that a notification may answer."""
 
@@ -34,9 +37,11 @@ class _Strict(BaseModel):
 
 
 class NotificationType(_Strict):
-    """One type: its purpose and its gate."""
+    """One type: its purpose, what is known of its effect, what a send costs, and its gate."""
 
     purpose: str
+    evidence: str
+    cost: Annotated[float, Field(ge=0)]
     from_streak: Annotated[int, Field(ge=0)] = 0
     from_silent_days: Annotated[int, Field(ge=0)] = 0
     trigger: Literal["achievement", "milestone"] | None = None
@@ -114,7 +119,7 @@ def eligible(records: Any, day: int, gates: Any, per_week: int, triggers: Any, o
         gates: from `Catalogue.gates`.
         per_week: the cap.
         triggers: bits of `TRIGGERS` for each learner, from the outcomes of the day before.
-        out: uint8 bits by type, written here.
+        out: uint16 bits by type, written here.
     """
     for i in range(len(records)):
         r = records[i]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import InputError
 from engine.notifications.catalogue import catalogue
-from engine.policies.base import NO_MESSAGE, Context, Decision
+from engine.policies.base import NO_MESSAGE, Context, Policy
 
 
 @dataclass(frozen=True)
-class AtRisk:
+class AtRisk(Policy):
     """From a risk of ``from_risk`` on, send the first eligible type of the learner's tier.
 
     Args:
@@ -27,8 +28,8 @@ class AtRisk:
     name: ClassVar[str] = "at_risk"
     from_risk: float = 60.0
     critical_from: float = 80.0
-    high: tuple[str, ...] = field(default=("streak_warning", "gentle_reminder", "personalised_content"))
-    critical: tuple[str, ...] = field(default=("human_outreach", "gentle_reminder", "personalised_content"))
+    high: tuple[str, ...] = ("streak_warning", "gentle_reminder", "personalised_content")
+    critical: tuple[str, ...] = ("human_outreach", "gentle_reminder", "personalised_content")
 
     def __post_init__(self) -> None:
         """Refuse unknown types and thresholds out of order."""
@@ -38,12 +39,8 @@ class AtRisk:
             got = f"from_risk {self.from_risk}, critical_from {self.critical_from}"
             raise InputError("policy 'at_risk'", got, "0 <= from_risk <= critical_from <= 100")
 
-    def decide(self, context: Context) -> Decision:
+    def chances(self, context: Context) -> NDArray[np.float64]:
         """Return the first eligible type of each learner's tier; learners without a score get nothing."""
-        kinds = np.full(len(context.learners), NO_MESSAGE, np.int8)
         critical = context.risk >= self.critical_from
-        for tier, names in ((critical, self.critical), (~critical & (context.risk >= self.from_risk), self.high)):
-            for name in names:
-                code = catalogue().code(name)
-                kinds[tier & (kinds == NO_MESSAGE) & ((context.eligible >> code) & 1 == 1)] = code
-        return Decision(kinds, np.ones(len(kinds)))
+        high = context.first_of(self.high, ~critical & (context.risk >= self.from_risk))
+        return context.sure(np.where(high == NO_MESSAGE, context.first_of(self.critical, critical), high))

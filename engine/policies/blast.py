@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.notifications.catalogue import catalogue
-from engine.policies.base import NO_MESSAGE, Context, Decision
+from engine.policies.base import NO_MESSAGE, Context, Policy
 
 
 @dataclass(frozen=True)
-class Blast:
+class Blast(Policy):
     """Sends one type to every eligible learner.
 
     Args:
@@ -26,8 +27,7 @@ class Blast:
         """Refuse an unknown type."""
         catalogue().code(self.kind)
 
-    def decide(self, context: Context) -> Decision:
+    def chances(self, context: Context) -> NDArray[np.float64]:
         """Return the type for every learner who is eligible for it."""
         code = catalogue().code(self.kind)
-        kinds = np.where((context.eligible >> code) & 1 == 1, code, NO_MESSAGE).astype(np.int8)
-        return Decision(kinds, np.ones(len(kinds)))
+        return context.sure(np.where(context.may(code), code, NO_MESSAGE).astype(np.int8))

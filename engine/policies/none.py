@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.policies.base import NO_MESSAGE, Context, Decision
+from engine.policies.base import NO_MESSAGE, Context, Policy
 
 
 @dataclass(frozen=True)
-class Nothing:
+class Nothing(Policy):
     """Sends nothing to anybody."""
 
     name: ClassVar[str] = "none"
 
-    def decide(self, context: Context) -> Decision:
+    def chances(self, context: Context) -> NDArray[np.float64]:
         """Return no message for every learner, with certainty."""
-        count = len(context.learners)
-        return Decision(np.full(count, NO_MESSAGE, np.int8), np.ones(count))
+        return context.sure(np.full(len(context.learners), NO_MESSAGE, np.int8))

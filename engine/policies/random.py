@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.chance import PURPOSE_POLICY, uniforms_array
-from engine.errors import InputError
-from engine.policies.base import NO_MESSAGE, Context, Decision
+from engine.policies.base import Context, Policy
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(Policy):
     """Sends with probability ``rate`` one of the eligible types, each as likely as the others.
 
     Args:
@@ -21,21 +20,16 @@ class Random:
     """
 
     name: ClassVar[str] = "random"
+    draws: ClassVar[bool] = True
     rate: float = 0.2
 
     def __post_init__(self) -> None:
         """Refuse a rate that would leave a choice without a chance."""
-        if not 0 < self.rate < 1:
-            raise InputError("policy 'random'", f"rate {self.rate}", "a rate strictly between 0 and 1")
+        self._need("rate", 0 < self.rate < 1, "a rate strictly between 0 and 1")
 
-    def decide(self, context: Context) -> Decision:
-        """Return the draws, and for each the probability of just that choice."""
-        luck = uniforms_array(context.stream, context.learners, context.day, PURPOSE_POLICY, 0)
-        options = (context.eligible[:, None] >> np.arange(8, dtype=np.uint8)) & 1
-        number = options.sum(axis=1, dtype=np.int64)
-        sends = (luck[:, 0] < self.rate) & (number > 0)
-        wanted = np.minimum((luck[:, 1] * number).astype(np.int64), np.maximum(number - 1, 0))
-        chosen = np.argmax(np.cumsum(options, axis=1, dtype=np.int64) == wanted[:, None] + 1, axis=1)
-        kinds = np.where(sends, chosen, NO_MESSAGE).astype(np.int8)
-        propensity = np.where(number == 0, 1.0, np.where(sends, self.rate / np.maximum(number, 1), 1.0 - self.rate))
-        return Decision(kinds, propensity)
+    def chances(self, context: Context) -> NDArray[np.float64]:
+        """Return ``rate`` shared out among the eligible types."""
+        options = context.options()
+        number = options.sum(axis=1)
+        each = self.rate / np.maximum(number, 1)
+        return np.column_stack([options * each[:, None], np.where(number > 0, 1.0 - self.rate, 1.0)])

@@ -25,13 +25,20 @@ def calibrate(scores: Numbers, dropped: Flags, weights: Numbers) -> Calibration:
     all bins (Platt 1999), as by a few witnesses more: where data are few, single bins say little. Isotonic regression
     then pools neighbours that contradict the order into blocks; the blocks' centres become the knots (centred isotonic
     regression, Oron and Flournoy 2017), so that risk rises between any two knots instead of in steps. The interval of a
-    block is Wilson's (1927), of a share among as many witnesses as it has with those of the curve.
+    block is Wilson's (1927), of the share that was seen among its own witnesses, without those of the curve, and wide
+    enough to hold the risk.
 
     Args:
         scores: of the calibration rows.
         dropped: their labels.
         weights: theirs, adding up to the number of independent witnesses.
+
+    Raises:
+        EngageError: nobody or everybody drops off, or the scores do not tell who does.
     """
+    if dropped.all() or not dropped.any():
+        got = f"{int(dropped.sum())} of {len(dropped)} rows before a drop-off"
+        raise EngageError("calibration", got, "both learners who drop off and learners who do not")
     levels, place = np.unique(np.round(scores, _DIGITS), return_inverse=True)
     at_level = np.bincount(place, weights)
     middle = np.cumsum(at_level) - at_level / 2  # learners with equal scores are never parted
@@ -44,17 +51,17 @@ def calibrate(scores: Numbers, dropped: Flags, weights: Numbers) -> Calibration:
     weight = weight[filled]
     curve = LogisticRegression(C=np.inf, max_iter=1_000).fit(scores[:, None], dropped, weights)
     smooth = curve.predict_proba(centre[:, None])[:, 1]
-    rate = (rate * weight + smooth * _WITNESSES_OF_CURVE) / (weight + _WITNESSES_OF_CURVE)
-    pooled = IsotonicRegression().fit(centre, rate, weight).predict(centre)
+    drawn = (rate * weight + smooth * _WITNESSES_OF_CURVE) / (weight + _WITNESSES_OF_CURVE)
+    pooled = IsotonicRegression().fit(centre, drawn, weight).predict(centre)
     blocks = np.concatenate([[0], np.cumsum(np.diff(pooled) > 0)])
     shared = np.bincount(blocks, weight)
     if len(shared) < 2:
         raise EngageError("calibration", "scores that do not tell learners apart", "at least two levels of risk")
     knots = np.bincount(blocks, centre * weight) / shared
-    p = np.bincount(blocks, rate * weight) / shared
-    witnesses = shared + _WITNESSES_OF_CURVE * np.bincount(blocks)
-    middle = (p + _Z**2 / (2 * witnesses)) / (1 + _Z**2 / witnesses)
-    half = _Z / (1 + _Z**2 / witnesses) * np.sqrt(p * (1 - p) / witnesses + _Z**2 / (4 * witnesses**2))
+    p = np.bincount(blocks, drawn * weight) / shared
+    seen = np.bincount(blocks, rate * weight) / shared
+    middle = (seen + _Z**2 / (2 * shared)) / (1 + _Z**2 / shared)
+    half = _Z / (1 + _Z**2 / shared) * np.sqrt(seen * (1 - seen) / shared + _Z**2 / (4 * shared**2))
     return Calibration(knots, np.clip(middle - half, 0, p), p, np.clip(middle + half, p, 1))
 
 

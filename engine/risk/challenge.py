@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,15 @@ from engine.risk.registry import Registry
 from engine.risk.rows import Flags, Numbers, Rows
 
 LATER_DAYS = 28
-_FEWEST_LEARNERS = 50  # on the later days; of fewer nothing is learnt that would hold for others
+_FEWEST_LEARNERS = 50  # on each side; of fewer nothing is learnt that would hold for others
+_FEWEST_OF_EACH = 10  # ... and as many with each outcome, so that hardly any redrawing of learners lacks one
+
+_HURDLES: dict[str, tuple[str, str, Callable[[Interval], bool]]] = {
+    "auc": ("AUC", "not above 0", lambda ahead: ahead[0] <= 0),
+    "brier": ("Brier score", "not below 0", lambda ahead: ahead[1] >= 0),
+    "slope_error": ("calibration slope's distance from 1", "above 0", lambda ahead: ahead[0] > 0),
+}
+"""Of each figure that counts: its name, and with which intervals of the difference a challenger fails, in words."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ def split(rows: Rows, later_days: int = LATER_DAYS) -> tuple[Rows, Rows]:
         later_days: to judge on.
 
     Raises:
-        EngageError: one side would be without both outcomes, or the later one with too few learners.
+        EngageError: one side would have too few learners, or too few with one of the outcomes.
     """
     end = np.array([rows.day[rows.source == source].max(initial=0) for source in range(int(rows.source.max()) + 1)])
     from_day = end[rows.source] - later_days + 1
@@ -58,9 +66,10 @@ def split(rows: Rows, later_days: int = LATER_DAYS) -> tuple[Rows, Rows]:
     later = rows.where(rows.day >= from_day)
     for name, part in (("earlier", earlier), ("later", later)):
         learners = len(np.unique(part.learner))
-        if learners < _FEWEST_LEARNERS or len(np.unique(part.dropped)) < 2:
-            got = f"{learners} learners, {int(part.dropped.sum())} of {len(part)} days before a drop-off"
-            expected = f"{_FEWEST_LEARNERS} learners or more, and both outcomes"
+        going, staying = (len(np.unique(part.learner[part.dropped == outcome])) for outcome in (True, False))
+        if learners < _FEWEST_LEARNERS or min(going, staying) < _FEWEST_OF_EACH:
+            got = f"{learners} learners, {going} with days before a drop-off and {staying} with other days"
+            expected = f"{_FEWEST_LEARNERS} learners or more, and {_FEWEST_OF_EACH} or more with each kind of days"
             raise EngageError(f"the {name} days to train on", got, expected, "Wait until more is known of them.")
     return earlier, later
 
@@ -69,26 +78,26 @@ def meet(challenger: RiskModel, champion: RiskModel, later: Rows) -> Verdict:
     """Return the verdict on two models.
 
     The challenger must rank better and err less (AUC and Brier score, by the whole interval of the difference), and
-    must not be calibrated worse (the calibration slope's distance from 1, likewise).
+    must not be calibrated worse (the calibration slope's distance from 1, likewise). Of what has no interval, because
+    some redrawn learners lack an outcome, nothing is proved.
 
     Args:
         challenger: fitted on earlier days.
         champion: in use.
         later: rows with all signals that either reads.
+
+    Raises:
+        EngageError: the rows lack some of these signals.
     """
     chances = [model.score(later.reading(model.signals).matrix)[:, 0] / 100 for model in (challenger, champion)]
     ahead = compared(later.learner, later.dropped, chances[0], chances[1], _measures)
     found = [_measures(later.dropped, chance, np.ones(len(later))) for chance in chances]
-    (_, auc), (_, brier), (_, slope) = (ahead[name] for name in ("auc", "brier", "slope_error"))
-    failed = [
-        words
-        for words, fails in (
-            (f"AUC {auc[0]:+.4f} to {auc[1]:+.4f}, not above 0", auc[0] <= 0),
-            (f"Brier score {brier[0]:+.4f} to {brier[1]:+.4f}, not below 0", brier[1] >= 0),
-            (f"calibration slope's distance from 1 {slope[0]:+.3f} to {slope[1]:+.3f}, above 0", slope[0] > 0),
-        )
-        if fails
-    ]
+    failed = []
+    for figure, (name, wrong, fails) in _HURDLES.items():
+        if figure not in ahead:
+            failed.append(f"{name} unknown, because some redrawn learners lack an outcome")
+        elif fails(between := ahead[figure][1]):
+            failed.append(f"{name} {between[0]:+.4f} to {between[1]:+.4f}, {wrong}")
     reason = "not better by a whole interval: " + "; ".join(failed) if failed else "better by the whole interval"
     return Verdict(not failed, reason, found[0], found[1], ahead)
 
@@ -105,8 +114,10 @@ def challenge(
         later_days: to judge on.
 
     Raises:
-        EngageError: too little is known yet, see `split` and `engine.risk.fitting.fit`.
+        EngageError: too little is known yet, see `split` and `engine.risk.fitting.fit`, or the rows lack signals that
+            the champion reads.
     """
+    rows.reading(champion.signals)  # refuses rows that lack some before the work is done
     earlier, later = split(rows, later_days)
     challenger, _ = fitting.fit(earlier.reading(fitting.worth_reading(earlier)), kinds)
     return challenger, meet(challenger, champion, later)
@@ -133,20 +144,25 @@ def contest(
     Args:
         rows: see `challenge`.
         registry: where models and decisions are kept.
-        packaged: the champion where none was promoted yet.
+        packaged: the champion where none was promoted yet, or where that one is unfit.
         now_ms: UTC instant of the decision.
-        trained_on: what the rows are of, for whoever reads the model's file.
+        trained_on: what each log that the rows are of is, for whoever reads the model's file.
         kinds: of estimator to choose from.
         later_days: to judge on.
+
+    Raises:
+        EngageError: see `challenge`.
     """
     champion = registry.champion_or(packaged)
     challenger, verdict = challenge(rows, champion, kinds, later_days)
-    told = {
+    told: dict[str, Any] = {
         "challenger": verdict.challenger,
         "champion": {"version": champion.version, **verdict.champion},
         "ahead": {name: {"difference": by, "interval": between} for name, (by, between) in verdict.ahead.items()},
         "reason": verdict.reason,
     }
+    if (meant := registry.champion()) not in {None, champion.version}:
+        told["stood_in_for"] = meant
     challenger = replace(challenger, about={**challenger.about, "trained_on": list(trained_on), "later_days": told})
     for model in (champion, challenger):
         registry.add(model)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.errors import InputError
 from engine.risk.rows import Numbers, Rows
 
 _SHARES = np.arange(0.1, 1, 0.1)
@@ -26,6 +27,25 @@ def reference(rows: Rows) -> Reference:
         edges = np.unique(values[order][np.searchsorted(below, _SHARES).clip(0, len(values) - 1)])
         found[name] = {"edges": edges.tolist(), "shares": _shares(values, edges, weights).tolist()}
     return found
+
+
+def check(where: str, expected: Any) -> None:
+    """Refuse what is no `Reference`, such as one of a file that was changed by hand.
+
+    Raises:
+        InputError: the first signal whose edges and shares do not fit together.
+    """
+    for name, bins in expected.items():
+        try:
+            edges, shares = (np.array(bins[key], np.float64) for key in ("edges", "shares"))
+            good = bool((np.diff(edges) > 0).all() and np.isfinite(edges).all() and (shares >= 0).all())
+            good = good and edges.ndim == 1 and shares.shape == (len(edges) + 1,) and bool(np.isfinite(shares).all())
+        except (KeyError, TypeError, ValueError):
+            good = False
+        if not good:
+            raise InputError(
+                f"{where}.{name}", "numbers that do not fit together", "rising edges, a share for each bin"
+            )
 
 
 def stability(expected: Reference, signals: tuple[str, ...], matrix: Numbers) -> dict[str, float]:

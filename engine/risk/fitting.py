@@ -171,7 +171,7 @@ def fit(rows: Rows, kinds: Sequence[str] = tuple(RECIPES)) -> tuple[RiskModel, A
     fitted = recipe.fit(rows, size)
     calibration = calibrate(scores, rows.dropped, rows.witness_weights())
     typical = np.median(rows.matrix, axis=0)
-    about = {"size": size, "reference": drift.reference(rows)}
+    about = {"size": size, "reference": drift.reference(rows), "fitted_on": rows.reach()}
     return RiskModel(rows.signals, recipe.taken(fitted), calibration, typical, about), fitted
 
 

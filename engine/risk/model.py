@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from engine.compiled import PLUGINS_VARIABLE, compiled
 from engine.errors import EngageError, InputError
+from engine.risk import drift
 from engine.risk.calibration import Calibration
 from engine.risk.dropoff import HORIZON_DAYS, SILENT_DAYS
 from engine.risk.linear import Linear
@@ -173,10 +174,26 @@ class RiskModel:
         return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
     def save(self, path: Path) -> None:
-        """Write the model's file, whole or not at all."""
+        """Write the model's file, whole or not at all; once this returns it outlasts a power cut."""
         draft = path.with_name(f"{path.name}.{os.getpid()}.part")
-        draft.write_text(self.to_json())
-        draft.replace(path)
+        try:
+            with draft.open("w") as file:
+                file.write(self.to_json())
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)  # on a full disk it would take the room that is needed
+        sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names of files in a directory outlast a power cut, too."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _numbers(part: Any) -> dict[str, Any]:
@@ -201,18 +218,18 @@ def load(path: Path | None = None) -> RiskModel:
     try:
         body = json.loads(file.read_text())
         found = (body["format"], body["format_version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(str(file), f"{type(error).__name__}: {error}", f"a file of {FORMAT}") from None
     if found != (FORMAT, FORMAT_VERSION):
         raise InputError(str(file), f"{found[0]} version {found[1]}", f"{FORMAT} version {FORMAT_VERSION}", _REFIT)
     try:
         return _from_body(str(file), body)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(str(file), f"{type(error).__name__}: {error}", "a whole model file", _REFIT) from None
 
 
 def _from_body(file: str, body: dict[str, Any]) -> RiskModel:
-    about = (int(body["drop_off"]["silent_days"]), int(body["drop_off"]["horizon_days"]))
+    about = (body["drop_off"]["silent_days"], body["drop_off"]["horizon_days"])
     if about != (SILENT_DAYS, HORIZON_DAYS):
         raise InputError(f"{file}: drop_off", str(about), str((SILENT_DAYS, HORIZON_DAYS)), _REFIT)
     signals = tuple(str(name) for name in body["signals"])
@@ -223,4 +240,12 @@ def _from_body(file: str, body: dict[str, Any]) -> RiskModel:
     if kind not in ESTIMATORS:
         raise InputError(f"{file}: estimator.kind", repr(kind), " or ".join(ESTIMATORS), _REFIT)
     estimator = ESTIMATORS[kind](**told)
-    return RiskModel(signals, estimator, Calibration(**body["calibration"]), body["typical"], dict(body["about"]))
+    drift.check(f"{file}: about.reference", body["about"].get("reference", {}))
+    made = RiskModel(signals, estimator, Calibration(**body["calibration"]), body["typical"], dict(body["about"]))
+    if made.version != body["version"]:
+        got, expected = (
+            f"{body['version']!r}, but its numbers are of {made.version!r}",
+            "the version of its own numbers",
+        )
+        raise InputError(f"{file}: version", got, expected, "It was changed by hand: fit it again.")
+    return made

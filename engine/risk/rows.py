@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.calendar import date_of
+from engine.errors import EngageError
 from engine.risk.dropoff import HORIZON_DAYS, SILENT_DAYS
 
 BUCKETS = 100
@@ -71,9 +74,30 @@ class Rows:
         return self.where(held_out(self.bucket))
 
     def reading(self, signals: Sequence[str]) -> Rows:
-        """Return the rows with these signals alone, in this order."""
+        """Return the rows with these signals alone, in this order.
+
+        Raises:
+            EngageError: they lack some of them.
+        """
+        if missing := [name for name in signals if name not in self.signals]:
+            remedy = "Wait until they have been kept for some weeks, or train on logs that tell them."
+            raise EngageError("signals to read", f"rows without {', '.join(missing)}", "all of them", remedy)
         columns = [self.signals.index(name) for name in signals]
         return replace(self, signals=tuple(signals), matrix=self.matrix[:, columns])
+
+    def reach(self) -> list[dict[str, Any]]:
+        """Return what whoever is fitted on the rows has seen of each log, in plain words for the model's file.
+
+        That is learners of buckets below one, and days until the last that a label looks at.
+        """
+        found = []
+        for source in range(int(self.source.max(initial=-1)) + 1):
+            mine = self.source == source
+            until = int(self.day[mine].max(initial=0)) + _WITNESS_DAYS - 1
+            found.append({
+                "buckets_below": int(self.bucket[mine].max(initial=-1)) + 1, "until": str(date_of(until))
+            })  # fmt: skip
+        return found
 
     def witness_weights(self) -> Numbers:
         """Return weights that add up to the effective number of witnesses (Kish), not of rows.

@@ -99,14 +99,19 @@ class Trees:
 
     def __post_init__(self) -> None:
         """Take the numbers into arrays of its own; refuse trees that are none."""
+        good = True
         for entry in fields(self)[1:]:
+            given = np.array(getattr(self, entry.name))
             kind = np.float64 if entry.name in {"threshold", "value"} else np.int64
-            object.__setattr__(self, entry.name, np.array(getattr(self, entry.name), kind))
+            taken = given.astype(kind)
+            good = good and given.dtype.kind in "if" and np.array_equal(taken, given, equal_nan=True)  # 3.9 is no place
+            object.__setattr__(self, entry.name, taken)
         count = len(self.tree)
         inner = self.signal != LEAF
         places = np.arange(count)
         good = (
-            count > 0
+            good
+            and count > 0
             and all(getattr(self, entry.name).shape == (count,) for entry in fields(self)[1:])
             and bool(np.isfinite([*self.threshold, *self.value, self.baseline]).all())
             and bool((self.signal >= LEAF).all() and self.tree[0] == 0 and (np.isin(np.diff(self.tree), (0, 1))).all())
@@ -114,6 +119,9 @@ class Trees:
         for child in (self.left, self.right):
             good = good and bool((child[inner] > places[inner]).all() and (child[inner] < count).all())
             good = good and bool((self.tree[np.minimum(child[inner], count - 1)] == self.tree[inner]).all())
+        if good:  # a node has one parent, the first of a tree none
+            parents = np.bincount(np.concatenate([self.left[inner], self.right[inner]]), minlength=count)
+            good = np.array_equal(parents, np.diff(self.tree, prepend=-1) == 0)
         if not good or int(np.bincount(self.tree[~inner]).max()) > MOST_LEAVES:
             expected = f"whole trees of at most {MOST_LEAVES} leaves, each node before its children"
             raise InputError("risk model: trees", "numbers that do not fit together", expected, "Fit it again.")

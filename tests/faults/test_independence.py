@@ -42,7 +42,7 @@ class Recording:
 
     def __init__(self, plan: scene.Scenario) -> None:
         self._worlds = scene.worlds(plan)
-        self.told: list[list[bytes]] = [[], []]
+        self.told: list[list[bytes]] = [[] for _ in PLAN.arms]
 
     def __call__(self, replication: int, arm: int, first_learner: int, count: int) -> World:
         world: Any = self._worlds(replication, arm, first_learner, count)
@@ -99,7 +99,8 @@ def test_no_score_and_no_decision_sees_latent_state(tmp_path: Path) -> None:
         assert signals[0] == signals[1]
     for actor in pair:
         actor.apply(12, "day", today)
-    decided = [actor.apply(12, "day", today).value[1][TREATED] for actor in pair]
+    logs = [actor.tenant.undecided(TREATED, today + 1) for actor in pair]
+    decided = [log[log["day"] == today] for log in logs]
     for name in ("learner", "risk", "eligible", "chosen", "propensity"):
         np.testing.assert_array_equal(decided[0][name], decided[1][name])
     assert len(decided[0]) > 10

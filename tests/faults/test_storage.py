@@ -60,7 +60,7 @@ def test_every_byte_of_an_actors_state_comes_back(tmp_path: Path) -> None:
     assert {"replication", "loop0.records", "loop1.triggers", "world1.latent"} <= set(saved[1])
     again = actor(tmp_path)
     assert again.recover(ALL) == 9
-    assert [again.tenant.canonical(arm, np.arange(50)) for arm in range(2)] == records
+    assert [again.tenant.canonical(arm, np.arange(50)) for arm in range(len(PLAN.arms))] == records
     again._store = SnapshotFiles(tmp_path / "again")  # what it would save itself: each array to the byte
     again._store.save(9, again.tenant.state())
     copy = SnapshotFiles(tmp_path / "again").load(ALL)

@@ -81,15 +81,16 @@ def test_the_flagship_in_small_is_what_it_was(tmp_path: Path) -> None:
             if value is None or known is None:
                 assert known is value, f"{arm}: {name}"
             else:
-                room = 0.01 if 0 < value < 1 else ABSOLUTE  # shares differ by hundredths, numbers by one or two
+                few = 0 < value < 1 or name.endswith("_a_learner")  # two of 200 learners
+                room = 0.01 if few else ABSOLUTE
                 assert known == pytest.approx(value, rel=RELATIVE, abs=room), f"{arm}: {name}"
         for name, values in parts["daily"].items():
             assert got[arm]["daily"][name] == pytest.approx(values, rel=RELATIVE, abs=ABSOLUTE), f"{arm}: {name}"
 
 
 def test_the_golden_run_is_worth_keeping() -> None:
-    """It has both arms living, messages sent and a difference between the arms."""
-    control, treated = (json.loads(FILE.read_text())[arm.id] for arm in plan().arms)
+    """It has arms living, messages sent and a difference between the arms."""
+    control, treated = (json.loads(FILE.read_text())[arm.id] for arm in plan().arms[:2])
     assert control["daily"]["active"][-1] > 10
     assert sum(control["daily"]["sent_gentle_reminder"]) == 0
     assert sum(treated["daily"]["sent_gentle_reminder"]) > 20

@@ -21,7 +21,6 @@ from engine.policies import make
 from engine.risk import intervals
 from engine.risk import model as risk_model
 from engine.risk.dropoff import SILENT_DAYS, labels
-from engine.risk.rows import BUCKETS, held_out, stable_hash
 from engine.signals import compute, names
 from simulation import evaluation
 from simulation.evaluation import EARLY_DAYS, Panel, evaluate, lead_times, panel
@@ -132,7 +131,6 @@ def tell() -> dict[str, Any]:
     return {
         "log": "tiny",
         "model": "m",
-        "held_out_only": False,
         **evaluate(panel(tiny, MODEL, RULES), {"region": groups}),
     }
 
@@ -183,16 +181,6 @@ def test_an_alarm_on_active_days_holds_until_the_next_one_and_spends_nothing_on_
     assert told[evaluation.SPARING]["10%"]["days"][15] == 30  # rings on all active days
     silent = gaps.silent_days > 0
     assert (evaluation.rankings(gaps)[evaluation.SPARING][silent] == -1).all() and silent.any()
-
-
-def test_of_a_log_that_the_model_was_fitted_on_only_learners_held_out_are_judged() -> None:
-    tiny = log(learners=60, days=50)
-    fitted = replace(MODEL, about={"trained_on": [{"fingerprint": tiny.fingerprint}]})
-    whole, part = panel(tiny, MODEL, RULES), panel(tiny, fitted, RULES)
-    held = held_out(np.array([stable_hash(each) % BUCKETS for each in tiny.learner_ids]))
-    assert set(part.learner) == set(whole.learner[held[whole.learner]]) < set(whole.learner)
-    assert lead_times(part)["learners"] <= held.sum()
-    assert log(learners=60, days=50).fingerprint == tiny.fingerprint != log(learners=60, days=51).fingerprint
 
 
 def test_silences_that_are_still_open_when_the_data_end_are_not_counted() -> None:

@@ -76,12 +76,37 @@ def test_of_two_scorings_at_one_days_end_the_later_counts(tmp_path: Path) -> Non
     assert 99.0 not in rows.matrix and len(np.unique(rows.day)) == len(rows)
 
 
-def test_a_signal_that_some_scorings_lack_is_left_out(tmp_path: Path) -> None:
-    signals, events = tables(tmp_path, {"ann": list(range(60))}, 60)
-    table = pl.read_parquet(signals)
-    newer = pl.Series([None if at < 5 else 1.0 for at in range(len(table))])
-    table.with_columns(newer.alias("level"), pl.lit(2.0).alias("unheard_of")).write_parquet(signals)
-    assert rows_of(signals, events).signals == ("silent_days",)
+@pytest.mark.parametrize(
+    ("told_from", "signals"), [(1, "silent_days level"), (25, "silent_days level"), (99, "silent_days")]
+)
+def test_a_signal_is_learnt_from_once_nearly_all_recent_scorings_tell_it(
+    tmp_path: Path, told_from: int, signals: str
+) -> None:
+    """Of 130 days, those up to the 108th are labelled, and the last 77 of them are recent."""
+    written, events = tables(tmp_path, {"ann": list(range(130)), "bob": list(range(130))}, 130)
+    table, newer = pl.read_parquet(written), pl.col("signals_day") >= FIRST + timedelta(told_from)
+    table = table.with_columns(pl.when(newer).then(1.0).alias("level"), pl.lit(2.0).alias("unheard_of"))
+    table.write_parquet(written)
+    rows = rows_of(written, events)
+    assert set(rows.signals) == set(signals.split()) and np.isfinite(rows.matrix).all()
+    assert rows.day.min() == NUMBER + (told_from if "level" in signals else 0)
+    np.testing.assert_array_equal(rows.matrix[:, rows.signals.index("silent_days")], rows.day - NUMBER + 1)
+
+
+def test_scorings_that_lack_a_signal_of_the_others_are_left_out(tmp_path: Path) -> None:
+    """As on a day when the service ran without somebody's own signals."""
+    written, events = tables(tmp_path, {"ann": list(range(130))}, 130)
+    lacks = pl.col("signals_day") == FIRST + timedelta(100)
+    pl.read_parquet(written).with_columns(pl.when(~lacks).then(1.0).alias("level")).write_parquet(written)
+    rows = rows_of(written, events)
+    assert "level" in rows.signals and NUMBER + 100 not in rows.day and {NUMBER + 99, NUMBER + 101} <= set(rows.day)
+
+
+def test_scorings_that_tell_nothing_known_are_refused(tmp_path: Path) -> None:
+    written, events = tables(tmp_path, {"ann": list(range(60))}, 60)
+    pl.read_parquet(written).rename({"silent_days": "unheard_of"}).write_parquet(written)
+    with pytest.raises(InputError, match="no signal that nearly all recent"):
+        rows_of(written, events)
 
 
 def test_many_scorings_are_thinned_by_learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from engine.risk.fitting import SEASONS
 from engine.signals import catalogue, names
 from simulation import tasks, trials
 from simulation.adapters import event_log
+from simulation.tasks import oulad_risk
 from simulation.tasks.base import NOT_STARTED, Task, recent, signals
 
 RULES = rules.load()
@@ -173,3 +174,36 @@ def test_the_best_signals_are_those_that_tell_and_not_twice_the_same() -> None:
     )
     assert ablation.best(cases, 2, cases.signals) in (["strong", "weak"], ["twin", "weak"])
     assert ablation.best(cases, 1, ["noise", "weak", "still"]) == ["weak"]
+
+
+def test_a_tutors_mark_is_known_two_weeks_after_the_hand_in_and_a_computers_at_once() -> None:
+    learners = {"one": [0]}
+    task = task_of(learners, day=np.array([DAY + 20]))
+    rows = [
+        {"learner_id": who, "occurred_at": START + timedelta(days=day), "action": action, "value": score}
+        for who in ("one", "stranger")
+        for action in ("assignment_submit", "quiz_complete")
+        for day, score in ((6, 0.25), (7, 0.5), (20, 1.0))
+    ]
+    frame = pl.DataFrame(rows).with_columns(pl.col("occurred_at").dt.cast_time_unit("ms"))
+    task = replace(task, frame=event_log.canonical(frame.sort("occurred_at")))
+    known = oulad_risk.without_later_marks(task)
+    asked = known.frame.filter(pl.col("learner_id") == "one")
+    of = {name: asked.filter(pl.col("action") == name)["value"].to_list() for name in frame["action"].unique()}
+    assert of == {"assignment_submit": [0.25, None, None], "quiz_complete": [0.25, 0.5, 1.0]}
+    assert known.frame.drop("value").equals(task.frame.drop("value")), "what was handed in is known"
+    (told, matrix), (_, before) = signals(known, RULES), signals(task, RULES)
+    for name, moves in {"assignment_score": True, "log_assignments_28d": False, "quiz_accuracy": False}.items():
+        place = told.index(name)
+        assert (matrix[0, place] != before[0, place]) == moves, name
+
+
+def test_the_published_question_on_failing_knows_no_mark_before_it_was_given(data_dir: Path) -> None:
+    task = tasks.task("oulad-risk").load(data_dir / "oulad")
+    moments = pl.DataFrame({"learner_id": task.learner_ids, "moment": task.day})
+    age = pl.col("moment") - pl.col("occurred_at").dt.epoch("d")
+    handed_in = task.frame.join(moments, on="learner_id").filter(pl.col("action") == "assignment_submit", age >= 0)
+    marked = handed_in.filter(age >= oulad_risk.MARKING_DAYS)["value"]
+    unmarked = handed_in.filter(age < oulad_risk.MARKING_DAYS)["value"]
+    assert (len(handed_in), len(unmarked), unmarked.count()) == (3_532, 1_519, 0)
+    assert marked.count() >= len(marked) - 1  # one hand-in was never marked

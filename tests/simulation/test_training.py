@@ -88,8 +88,25 @@ def test_a_course_ends_with_its_own_last_event_and_a_small_one_with_the_log() ->
 
     table = pl.DataFrame(rows("big", 60, 5) + rows("small", 3, 6) + rows(None, 1, 40), infer_schema_length=None)
     table = event_log.canonical(table.with_columns(pl.col("occurred_at").dt.cast_time_unit("ms")))
-    days = last_days(table, ["big0", "big59", "small2", "None0"]) - (START - datetime(1970, 1, 1, tzinfo=UTC)).days
-    assert days.tolist() == [5, 5, 40, 40]
+    found = event_log.resolve(table, RULES)
+    days = dict(
+        zip(found.learner_ids, last_days(table, found) - (START - datetime(1970, 1, 1, tzinfo=UTC)).days, strict=True)
+    )
+    assert [days[learner] for learner in ("big0", "big59", "small2", "None0")] == [5, 5, 40, 40]
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo", "Pacific/Apia"])
+def test_learners_of_any_zone_are_told_by_their_own_days(zone: str) -> None:
+    """The same evenings by other clocks, where UTC has another date: the same days active, the same labels."""
+    evenings = frame(learners=30, days=80).with_columns(
+        (pl.col("occurred_at").dt.truncate("1d") + pl.duration(hours=20)).alias("occurred_at")
+    )
+    moved = pl.col("occurred_at").dt.replace_time_zone(None).dt.replace_time_zone(zone).dt.convert_time_zone("UTC")
+    there = evenings.with_columns(moved.alias("occurred_at"), pl.lit(zone).alias("timezone"))
+    ours, theirs = (sample(population("log", table, RULES), 0, RULES).rows for table in (evenings, there))
+    columns = [names().index(name) for name in ("silent_days", "active_days_7", "next_day_return", "log_tenure_days")]
+    np.testing.assert_array_equal(ours.matrix[:, columns], theirs.matrix[:, columns])
+    np.testing.assert_array_equal(ours.dropped, theirs.dropped)
 
 
 def test_duplicates_in_a_log_change_nothing() -> None:

@@ -24,7 +24,7 @@ from tests.simulation.worlds import MONDAY, RULES, WARNING, Life, a_population, 
 
 
 def test_one_latent_row_is_small() -> None:
-    assert LATENT.itemsize <= 96
+    assert LATENT.itemsize <= 144
 
 
 @pytest.mark.parametrize("name", ["app", "free_mooc", "paid_course"])

@@ -48,10 +48,15 @@ def seen(acts: list[Act], today: int) -> dict[int, str]:
 
 
 @settings(max_examples=60)
-@given(st.sampled_from(STARTS[:7]), habits(["UTC", "Europe/Berlin"]), st.integers(0, 40))
+@given(
+    st.sampled_from(STARTS[:7]),
+    st.sampled_from(["UTC", "Europe/Berlin"]).flatmap(lambda zone: habits([zone])),
+    st.integers(0, 40),
+)
 def test_every_day_is_what_it_was_seen_to_be_or_said_to_be_unknown(
     start: int, stretches: list[Habit], silence: int
 ) -> None:
+    """In one zone: after a move, a day that was missed at its midnight may turn out to be one that time skipped."""
     acts = [one._replace(value=0.5) if one.action == "quiz_complete" else one for one in happened(start, stretches)]
     if not acts:
         return
