@@ -52,8 +52,8 @@ def working_directory() -> Iterator[Path]:
         yield Path(name)
 
 
-def output_directory(out: Path | None) -> Path | None:
-    """Return the output directory, made if need be, before any work is done.
+def output_directory(out: Path | None, option: str = "--out") -> Path | None:
+    """Return the output directory that an option names, made if need be, before any work is done.
 
     Raises:
         InputError: it cannot be made or written.
@@ -63,9 +63,9 @@ def output_directory(out: Path | None) -> Path | None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {out}", str(error), "a directory that can be made") from None
+        raise InputError(f"{option} {out}", str(error), "a directory that can be made") from None
     if not os.access(out, os.W_OK):
-        raise InputError(f"--out {out}", "no permission to write", "a directory of yours")
+        raise InputError(f"{option} {out}", "no permission to write", "a directory of yours")
     return out
 
 

@@ -22,6 +22,7 @@ from simulation.evaluation import Labels
 from simulation.logs import population
 from simulation.report import evaluation_page
 
+_OWN_SLICES = frozenset({"cohort", "tenure", "silent days"})
 _DASH = "\N{EN DASH}"
 _MEASURES = ("auc", "average_precision", "brier", "calibration_slope")
 _LEADS = {"rang": "3-7 days: rang", "early": "3-7: stayed", "ahead": "1+: stayed"}
@@ -105,7 +106,14 @@ def _segments(path: Path, learner_ids: Any) -> Mapping[str, Labels]:
         raise InputError(str(path), str(error).splitlines()[0], "a table of learners") from None
     if "learner_id" not in frame.columns:
         raise InputError(f"{path}: columns", ", ".join(frame.columns), "'learner_id' and columns to compare groups by")
-    frame = frame.with_columns(pl.col("learner_id").cast(pl.String)).unique("learner_id", keep="first")
+    frame = frame.with_columns(pl.col("learner_id").cast(pl.String))
+    if frame["learner_id"].is_duplicated().any():
+        twice = frame["learner_id"].filter(frame["learner_id"].is_duplicated())[0]
+        raise InputError(f"{path}: learner_id", f"{twice!r} twice", "one row a learner")
+    if taken := _OWN_SLICES.intersection(frame.columns):
+        raise InputError(f"{path}: columns", repr(min(taken)), "names that the report does not use", "Rename it.")
+    if not frame["learner_id"].is_in(list(learner_ids)).any():
+        raise InputError(f"{path}: learner_id", "no learner of the log", "the log's own ids")
     asked = pl.DataFrame({"learner_id": list(learner_ids)})
     told = asked.join(frame, on="learner_id", how="left", maintain_order="left")
     return {
@@ -184,7 +192,7 @@ def _show(result: Mapping[str, Any]) -> None:
 
 
 def _show_groups(result: Mapping[str, Any]) -> None:
-    given = [name for name in result["slices"] if name not in {"cohort", "tenure", "silent days"}]
+    given = [name for name in result["slices"] if name not in _OWN_SLICES]
     if not given:
         return
     table = Table("group", "learners", "auc", "brier", "mean risk", "base rate", "missed", "false alarms")

@@ -25,6 +25,9 @@ def models(
     ] = None,
 ) -> None:
     """Show the models that are kept and what was decided of them, or use another one."""
+    folder = data if registry is None else registry
+    if not folder.is_dir():
+        raise InputError("--data" if registry is None else "--registry", str(folder), "a directory that is there")
     kept = registry_of(data) if registry is None else Registry(registry)
     if use is not None:
         packaged = risk_model.load()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from api.cli.console import console, output_file, progress
+from api.cli.console import console, output_directory, output_file, progress
 from api.cli.options import DatabaseUrl
 from api.clock import wall_clock
 from api.learning import learn, registry_of
@@ -50,6 +50,7 @@ def train(
             verdict = learn(place, product_rules, packaged, wall_clock(), kinds, tick)
         _show(verdict, registry_of(place.data))
     elif events and registry is not None and not (out or data):
+        output_directory(registry, "--registry")
         with progress("training") as tick:
             verdict = training.contest(
                 events, Registry(registry), risk_model.load(model), wall_clock(), product_rules, tick, kinds

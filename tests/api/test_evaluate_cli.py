@@ -51,3 +51,31 @@ def test_where_nobody_is_left_to_judge_it_says_so(tmp_path: Path) -> None:
     replace(risk_model.load(), about=about).save(own)
     told = engage_here("evaluate", log, "--model", own)
     assert told.code == 2 and "learners or days it has not seen" in told.err
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("learner_id,region\nu1,north\nu1,west\n", "'u1' twice"),
+        ("learner_id,tenure\nu1,long\n", "Rename it"),
+        ("learner_id,region\nnobody,north\n", "no learner of the log"),
+    ],
+)
+def test_a_table_of_learners_that_cannot_be_one_is_refused(tmp_path: Path, table: str, said: str) -> None:
+    log, learners = tmp_path / "log.parquet", tmp_path / "learners.csv"
+    event_log.write(frame(learners=20, days=40), log)
+    learners.write_text(table)
+    told = engage_here("evaluate", log, "--learners", learners)
+    assert told.code == 2 and said in told.err
+
+
+def test_a_registry_that_is_no_directory_is_refused_before_any_work(tmp_path: Path) -> None:
+    log = tmp_path / "log.parquet"
+    event_log.write(frame(learners=5, days=5), log)
+    for told in (
+        engage_here("train", log, "--registry", log),
+        engage_here("models", "--registry", log),
+        engage_here("models", "--registry", tmp_path / "nowhere"),
+        engage_here("models", "--data", tmp_path / "nowhere"),
+    ):
+        assert told.code == 2 and "a directory that" in told.err and "Traceback" not in told.err
