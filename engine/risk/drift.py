@@ -37,14 +37,14 @@ def check(where: str, expected: Any) -> None:
     """
     for name, bins in expected.items():
         try:
-            edges, shares = (np.array(bins[key], np.float64) for key in ("edges", "shares"))
+            edges, shares = _bins(bins)
             good = bool((np.diff(edges) > 0).all() and np.isfinite(edges).all() and (shares >= 0).all())
-            good = good and edges.ndim == 1 and shares.shape == (len(edges) + 1,) and bool(np.isfinite(shares).all())
-        except (KeyError, TypeError, ValueError):
+            good = good and edges.ndim == 1 and shares.shape == (len(edges) + 1,) and bool((shares <= 1).all())
+        except (KeyError, TypeError, ValueError, OverflowError):
             good = False
         if not good:
             raise InputError(
-                f"{where}.{name}", "numbers that do not fit together", "rising edges, a share for each bin"
+                f"{where}.{name}", "numbers that do not fit together", "rising edges, a share of 0-1 for each bin"
             )
 
 
@@ -59,10 +59,16 @@ def stability(expected: Reference, signals: tuple[str, ...], matrix: Numbers) ->
     found = {}
     for place, name in enumerate(signals):
         if name in expected and len(matrix):
-            then = np.maximum(expected[name]["shares"], _LEAST_SHARE)
-            now = np.maximum(_shares(matrix[:, place], np.array(expected[name]["edges"])), _LEAST_SHARE)
+            edges, shares = _bins(expected[name])
+            then = np.maximum(shares, _LEAST_SHARE)
+            now = np.maximum(_shares(matrix[:, place], edges), _LEAST_SHARE)
             found[name] = float(((now - then) * np.log(now / then)).sum())
     return found
+
+
+def _bins(told: Any) -> tuple[Numbers, Numbers]:
+    """Return a signal's edges and shares as numbers, however its file writes them."""
+    return np.array(told["edges"], np.float64), np.array(told["shares"], np.float64)
 
 
 def _shares(values: Numbers, edges: Numbers, weights: Any = None) -> Numbers:

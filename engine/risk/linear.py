@@ -69,9 +69,14 @@ class Linear:
             and bool(np.isfinite([*self.centre, *self.scale, *self.coefficient, self.intercept]).all())
             and bool((self.scale > 0).all())
         )
+        if good:
+            with np.errstate(over="ignore", invalid="ignore"):  # a line too steep to be written as weights is none
+                weights = self.coefficient / self.scale
+                good = bool(np.isfinite(np.abs([*weights, *(self.centre * weights)]).sum()))
         if not good:
             expected = "one finite number a signal, scales above 0"
             raise InputError("risk model: line", "numbers that do not fit together", expected, "Fit it again.")
+        object.__setattr__(self, "intercept", float(self.intercept))  # a file may say 2**63
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the arguments: a copy owns its arrays."""

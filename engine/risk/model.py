@@ -241,6 +241,9 @@ def _from_body(file: str, body: dict[str, Any]) -> RiskModel:
         raise InputError(f"{file}: estimator.kind", repr(kind), " or ".join(ESTIMATORS), _REFIT)
     estimator = ESTIMATORS[kind](**told)
     drift.check(f"{file}: about.reference", body["about"].get("reference", {}))
+    logs = body["about"].get("trained_on", [])
+    if not isinstance(logs, list) or not all(isinstance(log, dict) for log in logs):
+        raise InputError(f"{file}: about.trained_on", type(logs).__name__, "a list with a table for each log", _REFIT)
     made = RiskModel(signals, estimator, Calibration(**body["calibration"]), body["typical"], dict(body["about"]))
     if made.version != body["version"]:
         got, expected = (

@@ -103,7 +103,8 @@ class Trees:
         for entry in fields(self)[1:]:
             given = np.array(getattr(self, entry.name))
             kind = np.float64 if entry.name in {"threshold", "value"} else np.int64
-            taken = given.astype(kind)
+            with np.errstate(invalid="ignore"):  # what is no place at all, such as infinity, differs then
+                taken = given.astype(kind)
             good = good and given.dtype.kind in "if" and np.array_equal(taken, given, equal_nan=True)  # 3.9 is no place
             object.__setattr__(self, entry.name, taken)
         count = len(self.tree)
@@ -125,6 +126,7 @@ class Trees:
         if not good or int(np.bincount(self.tree[~inner]).max()) > MOST_LEAVES:
             expected = f"whole trees of at most {MOST_LEAVES} leaves, each node before its children"
             raise InputError("risk model: trees", "numbers that do not fit together", expected, "Fit it again.")
+        object.__setattr__(self, "baseline", float(self.baseline))  # a file may say 2**63
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the arguments: a copy owns its arrays."""

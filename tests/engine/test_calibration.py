@@ -45,7 +45,7 @@ def by_bins(truth: Truth, count: int, seed: int) -> tuple[Numbers, Numbers, Numb
     """Calibrate on learners; return of each bin of scores what is known, and what low, p and high say."""
     scores, dropped = learners(truth, count, seed)
     table = calibrate(scores, dropped, np.ones(count))
-    bins = np.sort(scores).reshape(BINS, -1)
+    bins = np.sort(scores).reshape(min(BINS, count), -1)
     low, p, high = (np.interp(bins, table.knots, each).mean(axis=1) for each in (table.low, table.p, table.high))
     return truth(bins).mean(axis=1), low, p, high
 
@@ -64,8 +64,10 @@ def test_the_probability_is_within_a_few_hundredths_of_the_known_one_in_every_bi
     [
         *((name, count, 0.95) for name in list(TRUTHS)[:4] for count in (500, 2_000, 20_000)),
         *((name, 100, 0.95) for name in list(TRUTHS)[:2]),
+        *((name, 40, 0.9) for name in ("scores too cautious", "no logistic curve")),
         *(("a step", count, 0.9) for count in (500, 2_000, 20_000)),  # between two knots a step is a slope
         ("a step", 100, 0.85),
+        ("a step", 40, 0.8),
     ],
 )
 def test_the_interval_holds_the_known_probability_as_often_as_it_says(name: str, count: int, share: float) -> None:
