@@ -105,3 +105,84 @@ SERVICES = Table(
     _required("seen_ms", BigInteger),
 )
 """The services that work on this database, each with its last sign of life."""
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _required("channel", Text),
+    _required("learner", Text),
+    _required("body", Text),  # JSON: what the words are made from at the moment of the handing over
+    _required("state", Text),
+    _required("next_ms", BigInteger),  # not before; whoever takes it puts this ahead
+    _required("expires_ms", BigInteger),
+    _required("attempts", Integer),
+    Column("reason", Text),
+    _required("changed_ms", BigInteger),
+    Index("ix_outbox_waiting", "channel", "state", "next_ms"),
+    Index(None, "learner"),
+)
+"""What is to be handed over to whom, once for each channel; its id is the same however often it is put."""
+
+CURSORS = Table(
+    "cursors",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("log", Integer, primary_key=True, autoincrement=False),
+    _required("sequence", BigInteger),
+)
+"""How far each reader of the journals has come."""
+
+INBOX = Table(
+    "inbox",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _required("learner", Text),
+    _required("type", Text),
+    _required("body", Text),  # JSON: the words
+    _required("created_ms", BigInteger),
+    _required("expires_ms", BigInteger),
+    Column("read_ms", BigInteger),
+    Column("dismissed_ms", BigInteger),
+    Index("ix_inbox_learner", "learner", "created_ms"),
+)
+"""Messages inside the platform."""
+
+SUPPRESSED = Table(
+    "suppressed",
+    METADATA,
+    Column("channel", Text, primary_key=True),
+    Column("address_hash", Text, primary_key=True),
+    _required("reason", Text),
+    _required("since_ms", BigInteger),
+)
+"""Addresses that bounced or complained, as hashes: nothing is sent there again."""
+
+RESPONSES = Table(
+    "responses",
+    METADATA,
+    Column("id", Text, primary_key=True),  # of the outbox
+    Column("kind", Text, primary_key=True),
+    _required("learner", Text),
+    _required("at_ms", BigInteger),
+    Index(None, "learner"),
+)
+"""What became of what was handed over: the first time of each kind."""
+
+TASKS = Table(
+    "tasks",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _required("learner", Text),
+    _required("type", Text),
+    _required("body", Text),  # JSON: why, and what to say
+    _required("state", Text),
+    Column("operator", Text),
+    Column("note", Text),
+    _required("created_ms", BigInteger),
+    _required("expires_ms", BigInteger),
+    _required("changed_ms", BigInteger),
+    Index("ix_tasks_state", "state", "created_ms"),
+    Index(None, "learner"),
+)
+"""What people are to do: calls and personal messages."""

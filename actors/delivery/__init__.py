@@ -1,0 +1,1 @@
+"""Delivery: from a decision to the learner, through an outbox, by channels that may be slow, down or wrong."""
