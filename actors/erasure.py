@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from actors import daily
+from actors import daily, deciding, sending
 from actors.answers import Answer
 from actors.ports import Entry, Message
 from engine import events
@@ -69,10 +69,12 @@ def _message(message: Message, row: int, learner_id: str) -> Message:
     elif message.kind == "daily":
         table = daily.table_of(message)
         frame = table[table["learner"] != row].tobytes()
-    elif message.kind == "remind":
-        kept = [place for place, each in enumerate(body["rows"]) if each != row]
-        body["rows"], body["days"] = [body["rows"][at] for at in kept], [body["days"][at] for at in kept]
-        body["sends"] = [send for send in body["sends"] if send[0] != row]
+    elif message.kind == "decide":
+        tables = deciding.tables_of(message)
+        kept = deciding.Tables(*(table[table["row"] != row] for table in tables))
+        return message if len(kept.done) == len(tables.done) else deciding.to_message(kept, body)
+    elif message.kind == "send":
+        body |= {name: [each for each in body[name] if each[0] != row] for name in sending.LISTS}
     unchanged = body == message.body and frame == message.frame
     return message if unchanged else Message(message.kind, body, frame)
 

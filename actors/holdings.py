@@ -5,23 +5,29 @@ Whatever an erasure would take out of an entry stands here, and nothing else, so
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from actors import daily
+from actors import daily, deciding
 from actors.answers import Answer, receipts_told
 from actors.ports import Entry
 from engine import events
+from engine.notifications.catalogue import catalogue
+from engine.notifications.placing import REASONS
 from engine.outcomes import KINDS
+from engine.policies import NO_MESSAGE
+from engine.policies.base import NOTHING_BIT
+from engine.policies.features import NAMES, ONE
 
 
 class Holding(NamedTuple):
     """One thing that a journal holds of a learner.
 
     Args:
-        kind: ``appeared``, ``event``, ``profile_change``, ``daily``, ``evening`` (the learner's streak was looked at),
+        kind: ``appeared``, ``event``, ``profile_change``, ``daily``, ``decided`` (all campaigns were asked),
+            ``decision``, ``reward`` (of a decision a week ago), ``placed``, ``dropped``, ``moved``, ``withheld``,
             ``outcome``, ``send`` or ``erasure`` (ordered, and not done yet).
         sequence: number of the entry.
         facts: names and values.
@@ -51,8 +57,10 @@ def holdings(entry: Entry, row: int, learner_id: str) -> Iterator[Holding]:
         told.append(("profile_change", {"at_ms": body["now_ms"], "changes": body["changes"]}))
     elif message.kind == "daily":
         told += _daily(entry, row)
-    elif message.kind == "remind" and row in body["rows"]:
-        told.append(("evening", {"at_ms": body["now_ms"], "day": body["days"][body["rows"].index(row)]}))
+    elif message.kind == "decide":
+        told += _decisions(entry, row)
+    elif message.kind == "send":
+        told += _fates(entry, row)
     elif message.kind == "erase" and body["row"] == row:
         told.append(("erasure", {"at_ms": body["now_ms"]}))
     for _, day, threshold, ordinal, amount, kind in answer.outcomes[answer.outcomes["learner"] == row].tolist():
@@ -72,6 +80,46 @@ def _events(entry: Entry, answer: Answer, row: int) -> Iterator[tuple[str, dict[
         names: tuple[str, ...] = batch.dtype.names or ()
         facts = {name: batch[name][place].item() for name in names if name != "learner"}
         yield "event", {**facts, "detail": details[place], "receipt": receipts[place]}
+
+
+def _decisions(entry: Entry, row: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    body, tables = entry.message.body, deciding.tables_of(entry.message)
+    kinds = ("decided", "placed", "dropped", "decision", "reward")
+    for kind, table in zip(kinds, tables, strict=True):
+        for line in table[table["row"] == row]:
+            facts = {name: line[name].tolist() for name in table.dtype.names or () if name != "row"}
+            if "treatment" in facts:
+                facts["treatment"] = body["treatments"][facts["treatment"]]
+            yield kind, {"at_ms": body["now_ms"], **_in_words(facts)}
+
+
+def _in_words(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a decision with names in place of codes and sets of bits."""
+    types = catalogue().names
+    words: dict[str, Callable[[Any], Any]] = {
+        "type": lambda code: types[code],
+        "reason": lambda code: REASONS[code],
+        "chosen": lambda code: None if code == NO_MESSAGE else types[code],
+        "sent": lambda code: None if code == NO_MESSAGE else types[code],
+        "eligible": lambda bits: [name for code, name in enumerate(types) if bits >> code & 1],
+        "possible": lambda bits: (
+            [name for code, name in enumerate(types) if bits >> code & 1] + ["nothing"] * (bits >> NOTHING_BIT & 1)
+        ),
+        "exposed": bool,
+        "features": lambda values: dict(zip(NAMES, [value / ONE for value in values], strict=True)),
+        "rested_days": lambda days: dict(zip(types, days, strict=False)),
+    }
+    return {name: words[name](value) if name in words else value for name, value in facts.items()}
+
+
+def _fates(entry: Entry, row: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what became of sends that did not leave; those that did stand in the answer."""
+    body = entry.message.body
+    for kind, name in (("moved", "until_ms"), ("withheld", "reason")):
+        for at, day, type_, treatment, told in body[kind]:
+            if at == row:
+                facts = {"day": day, "type": type_, "treatment": body["treatments"][treatment], name: told}
+                yield kind, {"at_ms": body["now_ms"], **facts}
 
 
 def _daily(entry: Entry, row: int) -> Iterator[tuple[str, dict[str, Any]]]:

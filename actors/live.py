@@ -7,12 +7,13 @@ A message is *resolved* once, against the moment: ids become rows, instants loca
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from actors import daily, reminders
+from actors import daily, deciding, sending
+from actors.agenda import Agenda, decoded
 from actors.answers import Answer
 from actors.erasure import Erasure
 from actors.imports import Imports
@@ -21,6 +22,7 @@ from actors.loop import Loop
 from actors.ports import Message, Scorer, State
 from actors.register import Profile, Register
 from actors.rescoring import Rescoring, RiskChange
+from actors.views import LearnerView
 from engine import calendar, events, receipts
 from engine.errors import InputError
 from engine.notifications.catalogue import CHANNELS
@@ -29,16 +31,6 @@ from engine.record import NEVER, canonical_bytes, column
 
 if TYPE_CHECKING:
     from actors.spec import ActorSpec
-
-
-class LearnerView(NamedTuple):
-    """All that is held of one learner, as of now."""
-
-    record: NDArray[Any]  # one row of LEARNER, read-only
-    profile: Profile
-    day: int  # the learner's local day
-    minute: int  # and minute of it
-    triggers: int  # bits of engine.notifications.catalogue.TRIGGERS
 
 
 class LiveLearners:
@@ -50,13 +42,12 @@ class LiveLearners:
     """
 
     def __init__(self, spec: ActorSpec, scorer: Scorer) -> None:
-        arm = spec.arms[0]
-        self.loop = Loop(spec.rules, make(arm.policy, arm.params), 0)
+        self.loop = Loop(spec.rules, make("none"), 0)  # its campaigns decide
         self.register = Register(spec.zone)
+        self.agenda = Agenda(spec.campaigns, spec.knowledge)
+        self._desk = deciding.Desk(self.loop, self.register, self.agenda, spec.number, spec.actors)
         self._rescoring = Rescoring(self.loop, scorer, spec.model)
         self.imports = Imports()
-        self._scored_day = np.zeros(0, np.int32)  # of each learner's newest daily scoring
-        self._reminded_day = np.zeros(0, np.int32)
         self._erased: dict[str, list[Erasure]] = {}  # by hash of the learner
 
     # Resolving: what a message means at this moment. No learner changes here.
@@ -110,11 +101,20 @@ class LiveLearners:
 
     def resolve_daily(self, now_ms: int) -> Message:
         """Keep the signals and scores of learners whose local day has begun."""
-        return daily.resolve(self.loop, self._due_daily(now_ms)[: daily.MOST_ROWS], self._rescoring.version, now_ms)
+        rows = self._desk.unscored(now_ms, self._rescoring)[: daily.MOST_ROWS]
+        return daily.resolve(self.loop, rows, self._rescoring.version, now_ms)
 
-    def resolve_remind(self, now_ms: int) -> Message:
-        """Warn learners in whose evening a streak is about to be lost."""
-        return reminders.resolve(self.loop, self._due_reminders(now_ms)[: reminders.MOST_ROWS], now_ms)
+    def resolve_decide(self, now_ms: int) -> Message:
+        """Let every campaign decide about learners whose local day has begun."""
+        return self._desk.decide(self._desk.undecided(now_ms, self._rescoring)[: deciding.MOST_ROWS], now_ms)
+
+    def resolve_send(self, now_ms: int) -> Message:
+        """Send what was decided and whose moment has come."""
+        return sending.resolve(self._desk, now_ms)
+
+    def resolve_knowledge(self, treatment: str, state: dict[str, Any], now_ms: int) -> Message:
+        """Let the policy of a treatment know something from now on, as `actors.agenda.encoded` tells it."""
+        return Message("knowledge", {"treatment": treatment, "state": state, "now_ms": now_ms})
 
     def resolve_erase(self, learner_id: str, learner_hash: str, now_ms: int) -> Message:
         """Erase a learner, of whom a hash remains, by which the erasure can be proved."""
@@ -138,6 +138,7 @@ class LiveLearners:
         else:
             self.imports.go_live(rows)
         got, outcomes = self.loop.receive(batch, sequence << receipts.PLACE_BITS)
+        self.agenda.note_outcomes(outcomes)
         self._rescoring.touch(rows, int(batch["arrived_ms"].min()))
         return Answer(got, outcomes)
 
@@ -158,29 +159,38 @@ class LiveLearners:
         days = self.register.days(message.body["days"])
         behind = np.flatnonzero(self._behind(days))
         found = self.loop.close(days)
+        self.agenda.note_outcomes(found)
         self._rescoring.touch(behind, message.body["now_ms"])
         return Answer(outcomes=found)
 
     def _daily(self, _sequence: int, message: Message) -> Answer:
         rows, days = daily.apply(self.loop, message)
-        self.loop.use_up_triggers(rows)
-        self._scored_day[rows] = days
+        self.agenda.note_scores(rows, days, self.loop.records["risk"][rows])
         return Answer()
 
-    def _remind(self, _sequence: int, message: Message) -> Answer:
-        rows, days, sends = reminders.apply(self.loop, self.register, message)
-        self._reminded_day[rows] = days
-        self._rescoring.touch(rows, message.body["now_ms"])
+    def _decide(self, _sequence: int, message: Message) -> Answer:
+        deciding.apply(self.agenda, self.loop, message)
+        return Answer()
+
+    def _send(self, _sequence: int, message: Message) -> Answer:
+        sends = sending.apply(self.agenda, self.loop, self.register, message)
+        rows = np.array([self.register.row(send["learner"]) for send in sends], np.int64)
+        self._rescoring.touch(rows, message.body["now_ms"])  # what was sent is a signal
         return Answer(sends=sends)
+
+    def _knowledge(self, _sequence: int, message: Message) -> Answer:
+        body = message.body
+        self.agenda.learn(body["treatment"], body["now_ms"], decoded(body["state"]))
+        return Answer()
 
     def _erase(self, sequence: int, message: Message) -> Answer:
         row = message.body["row"]
         self._erased.setdefault(message.body["hash"], []).append(Erasure(sequence, row, message.body["now_ms"]))
         self.register.remove(row)
         self.loop.forget(row)
+        self.agenda.forget(row)
         self._rescoring.forget(row)
         self.imports.forget(row)
-        self._scored_day[row], self._reminded_day[row] = 0, 0
         return Answer()
 
     def _take_in(self, new: list[str]) -> None:
@@ -188,36 +198,26 @@ class LiveLearners:
             self.register.add(new)
             count = len(self.register)
             self.loop.grow(count)
-            added = np.zeros(count - len(self._scored_day), np.int32)
-            self._scored_day = np.concatenate([self._scored_day, added])
-            self._reminded_day = np.concatenate([self._reminded_day, added])
+            self.agenda.grow(count)
             self.imports.grow(count)
 
     # Questions: nothing that a message depends on changes.
 
     def due(self, now_ms: int) -> list[str]:
-        """Return the kinds of message that the clock asks for: ``close``, then ``daily``, then ``remind``."""
+        """Return the kinds of message that the clock asks for: ``close``, then ``daily``, ``decide`` and ``send``."""
         today, _ = self.register.now(now_ms)
         if self._behind(today).any():
             return ["close"]  # the others look at days that are closed
-        found = ["daily"] if len(self._due_daily(now_ms)) else []
-        return [*found, "remind"] if len(self._due_reminders(now_ms)) else found
+        if len(self._desk.unscored(now_ms, self._rescoring)):
+            return ["daily"]
+        found = ["decide"] if len(self._desk.undecided(now_ms, self._rescoring)) else []
+        return [*found, "send"] if len(sending.due(self.agenda, now_ms)) else found
 
     def _behind(self, today: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return who has begun and whose today is past."""
         as_of = self.loop.records["as_of"]
         behind: NDArray[np.bool_] = (as_of != NEVER) & (as_of < today)
         return behind
-
-    def _due_daily(self, now_ms: int) -> NDArray[np.int64]:
-        today, _ = self.register.now(now_ms)
-        scored = ~np.isnan(self.loop.records["risk"])
-        rows = np.flatnonzero(scored & (self._scored_day < today) & (self.loop.records["as_of"] >= today))
-        return rows[self._rescoring.fresh(rows)]
-
-    def _due_reminders(self, now_ms: int) -> NDArray[np.int64]:
-        today, minute = self.register.now(now_ms)
-        return reminders.due(self.loop, self.register, today, minute, self._reminded_day)
 
     def must_fit(self, source: str, learner_ids: list[str]) -> None:
         """Raise `InputError` where a learner has events from elsewhere than this history."""
@@ -239,6 +239,10 @@ class LiveLearners:
         """Take scores that have come, ask a model for those that are due; return changes, and how many still wait."""
         self._rescoring.use(version, np.arange(len(self.register)))
         return self._rescoring.step(), self._rescoring.waiting()
+
+    def known(self, treatment: str, now_ms: int) -> State:
+        """Return what the policy of a treatment knows at an instant."""
+        return self.agenda.known(treatment, int(self.register.days_at(now_ms)[""]), now_ms)
 
     def waiting(self) -> int:
         """Return how many learners wait for a score."""
@@ -285,15 +289,16 @@ class LiveLearners:
     def state(self) -> State:
         """Return all state as named arrays."""
         erased = np.frombuffer(json.dumps(self._erased).encode(), np.uint8)
-        mine: State = {"scored_day": self._scored_day, "reminded_day": self._reminded_day, "erased": erased}
-        return {**mine, **self.imports.state(), **self.register.state(), **self.loop.state()}
+        mine: State = {"erased": erased}
+        parts = (self.imports, self.register, self.agenda, self.loop)
+        return mine | {name: array for part in parts for name, array in part.state().items()}
 
     def restore(self, state: State) -> None:
         """Take the state back into new learners; all are due for a score."""
         self.loop.restore(state)
         self.register.restore(state)
         self.imports.restore(state)
-        self._scored_day, self._reminded_day = state["scored_day"].copy(), state["reminded_day"].copy()
+        self.agenda.restore(state)
         erased = json.loads(state["erased"].tobytes())
         self._erased = {name: [Erasure(*each) for each in rows] for name, rows in erased.items()}
         self._rescoring.touch(np.arange(len(self.register)), 0)

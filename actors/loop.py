@@ -18,8 +18,7 @@ from engine.events import Events
 from engine.notifications import catalogue as notifications
 from engine.policies import NO_MESSAGE, Context, Decision, Policy, decide
 from engine.policies.base import State as Knowledge
-from engine.policies.decisions import DECISION, MATURE_DAYS, REWARD_DAYS, UNKNOWN, rested_days, reward
-from engine.policies.features import features
+from engine.policies.decisions import DECISION, MATURE_DAYS, described, reward
 from engine.policies.seen import seen
 from engine.record import NEVER, Records, new_records
 from engine.risk.dropoff import standings
@@ -182,10 +181,20 @@ class Loop:
             self.records[name][rows] = scores[:, column]
         self.records["standing"][chosen] = standings(self.records[chosen], self.records["risk"][chosen], self.rules)
 
-    def eligible(self, day: int, among: NDArray[np.int64] | None = None) -> NDArray[np.uint16]:
-        """Return the notification types that each learner, or each of some, may be sent on ``day``, as bits."""
+    def eligible(
+        self, day: int, among: NDArray[np.int64] | None = None, *, triggered: bool = False
+    ) -> NDArray[np.uint16]:
+        """Return the notification types that each learner, or each of some, may be sent on ``day``, as bits.
+
+        Args:
+            day: local day.
+            among: rows; None = all.
+            triggered: whether what a type waits for has happened, whatever has.
+        """
         kinds = notifications.catalogue()
         chosen, triggers = self.records, self._triggers
+        if triggered:
+            triggers = np.full_like(triggers, 255)
         if among is not None:
             chosen, triggers = chosen[among], triggers[among]
         out = np.zeros(len(chosen), np.uint16)
@@ -214,21 +223,10 @@ class Loop:
     def described(self, context: Context, decision: Decision) -> NDArray[Any]:
         """Return the decisions on those for whom there was something to decide, before anything comes of them.
 
-        A policy that is never of two minds is logged only where it sends. All policies' logs look alike, so that any
-        policy can be asked about them, also one that reads what this one did not.
+        A policy that is never of two minds is logged only where it sends.
         """
         rows = np.flatnonzero(context.eligible if self.policy.draws else decision.kinds != NO_MESSAGE)
-        log = np.zeros(len(rows), DECISION)
-        for name in ("risk", "standing", "eligible"):
-            log[name] = getattr(context, name)[rows]
-        log["learner"], log["day"] = context.learners[rows], context.day
-        log["chosen"] = decision.kinds[rows]
-        log["propensity"], log["possible"] = decision.propensity[rows], decision.possible[rows]
-        log["features"] = features(self.records, rows) if not self.policy.reads_features else context.features[rows]
-        log["rested_days"] = rested_days(self.records, rows, context.day)
-        for days in REWARD_DAYS:
-            log[f"active_{days}"] = UNKNOWN
-        return log
+        return described(self.records, rows, context, decision)
 
     def keep(self, log: NDArray[Any], sent: NDArray[np.int8]) -> None:
         """Keep decisions until they mature.

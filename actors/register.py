@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from actors.ports import State
 from engine import calendar
-from engine.calendar import LocalTime
+from engine.calendar import LocalTime, ZoneTable
 from engine.errors import InputError
 from engine.record import NEVER
 
@@ -42,7 +42,7 @@ class Register:
         self.ids: list[str | None] = []  # None = erased; a row is never given to another learner
         self.rows: dict[str, int] = {}
         self.profiles: dict[int, Profile] = {}
-        self._tables = [calendar.zone(zone)]
+        self._tables: list[ZoneTable] = [calendar.zone(zone)]
         self._codes = {"": _DEFAULT}
         self._zone_of = np.zeros(0, np.int16)  # code of each row's present zone
         self._moved: set[int] = set()  # rows that have lived in more than one zone
@@ -149,6 +149,10 @@ class Register:
             if zone is not None:
                 codes[place] = self._code(zone)
         return codes
+
+    def zone_of(self, row: int) -> ZoneTable:
+        """Return the zone that a learner lives in at present."""
+        return self._tables[int(self._zone_of[row])]
 
     def now(self, now_ms: int) -> LocalTime:
         """Return the local day and minute of every learner at an instant."""

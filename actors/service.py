@@ -18,11 +18,11 @@ from actors.erasure import Erasure, without
 from actors.feed import Feed, Happening, happenings
 from actors.intake import EventIn
 from actors.lane import Lane
-from actors.live import LearnerView
 from actors.parcels import Parcel, Post, Promise
-from actors.ports import Entry, Journal, ScoringError
+from actors.ports import Entry, Journal, ScoringError, State
 from actors.register import Profile, UnknownLearnerError
 from actors.runtime import Runtime
+from actors.views import LearnerView
 from engine.signals import names
 
 
@@ -118,6 +118,11 @@ class Service:
         """Return a learner's local day at an instant, also of one who is new."""
         day: int = self.lane(learner_id).ask("today", learner_id, now_ms)
         return day
+
+    def known(self, treatment: str) -> State:
+        """Return what the policy of a treatment knows at present; all actors know the same."""
+        found: State = self.lanes[0].ask("known", treatment, self.clock())
+        return found
 
     def erase(self, learner_id: str, learner_hash: str) -> Erasure:
         """Erase a learner everywhere, and wait for it; return the newest erasure of that id.

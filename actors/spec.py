@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.ports import Journal, Meter, WorldMaker
+from engine.experiments.campaigns import Campaign
+from engine.policies.base import State as Knowledge
 from engine.record import NEVER
 from engine.rules import Rules
 
@@ -29,7 +31,7 @@ class ActorSpec:
         first_learner: number of its first learner in the whole population.
         count: number of its learners.
         rules: of the product.
-        arms: one in the service; in a simulation the same learners live once in each.
+        arms: in a simulation the same learners live once in each; the service has campaigns.
         seed: of chance.
         first_day: local day on which the learners registered; `NEVER` = that of their first event.
         worlds: makes each arm's world; None = live or replayed, events come from outside.
@@ -40,6 +42,9 @@ class ActorSpec:
         journal: makes each message durable before it is answered, in the service; None = the sender keeps them.
         zone: IANA name of the zone of learners whose profile has none.
         model: version of the risk model that the scoring pool is started with.
+        campaigns: of the service.
+        knowledge: what the policies of campaigns begin with, by treatment (`actors.agenda.name_of`).
+        actors: how many there are in the service.
     """
 
     number: int
@@ -56,3 +61,6 @@ class ActorSpec:
     journal: Journal | None = None
     zone: str = "UTC"
     model: str = ""
+    campaigns: tuple[Campaign, ...] = ()
+    knowledge: dict[str, Knowledge] = field(default_factory=dict)
+    actors: int = 1

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from actors.agenda import name_of, policies_of
 from actors.service import Service
 from actors.storage.database import Database
 from api.clock import Clock
@@ -17,9 +19,11 @@ from api.receipts import Receipts
 from api.rolling import Rolling
 from api.roster import Roster
 from api.shapes.happenings import Happenings
+from api.shapes.interventions import Treatment
 from api.shapes.risk import Risks
 from api.streams import Streams
 from api.xapi.mapping import Mapping, load
+from engine.experiments.campaigns import Campaign
 from engine.policies import Policy
 from engine.rules import Rules
 
@@ -34,7 +38,7 @@ class Context:
         service: the live learners.
         rules: of the product.
         rolling: knows the model for risk on demand.
-        policy: names the interventions that `calculate` shows.
+        campaigns: that decide who is sent what.
         clock: the one that the service lives by, UTC ms.
         database: where proofs and reports are kept.
         identity: of this installation.
@@ -43,7 +47,7 @@ class Context:
     service: Service
     rules: Rules
     rolling: Rolling
-    policy: Policy
+    campaigns: Sequence[Campaign]
     clock: Clock
     database: Database
     identity: str
@@ -71,7 +75,21 @@ class Context:
     @property
     def risks(self) -> Risks:
         """What scores learners on demand, and says why, by the model of this moment."""
-        return Risks(self.rules, self.rolling.model, self.policy)
+        return Risks(self.rules, self.rolling.model, self._treatments)
+
+    def _treatments(self, learner_id: str) -> list[Treatment]:
+        """Return how campaigns treat a learner, the highest priority first."""
+        found = []
+        for campaign in sorted(self.campaigns, key=lambda each: -each.priority):
+            arm = campaign.arm_of(learner_id)
+            policy = self._policies[name_of(campaign.id, arm)]
+            known = self.service.known(name_of(campaign.id, arm)) if policy.shares else {}
+            found.append(Treatment(campaign, arm, policy, known))
+        return found
+
+    @functools.cached_property
+    def _policies(self) -> dict[str, Policy]:
+        return policies_of(self.campaigns)
 
     @functools.cached_property
     def roster(self) -> Roster:

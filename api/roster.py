@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.live import LearnerView
 from actors.service import Service
+from actors.views import LearnerView
 from api.clock import Clock, steady_clock
 from engine import leaderboards
 from engine.leaderboards import Leaderboard

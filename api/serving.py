@@ -37,7 +37,7 @@ from api.tokens import Tokens, token_secrets
 from api.weekly import WeeklyReports
 from api.wiring import RuntimeName, open_service
 from engine.errors import EngageError
-from engine.policies import make
+from engine.experiments.campaigns import Campaign
 from engine.risk.model import RiskModel
 from engine.rules import Rules
 
@@ -106,7 +106,7 @@ def open_app(
     actors: int | None = None,
     runtime: RuntimeName = "ray",
     zone: str = "UTC",
-    policy: str = "at_risk",
+    campaigns: Sequence[Campaign] = (),
     learn_days: int = 0,
     learn_options: Sequence[str] = (),
     clock: Clock = wall_clock,
@@ -123,7 +123,7 @@ def open_app(
         actors: learner actors of a new database.
         runtime: ``ray`` (a process for each actor) or ``local`` (all in this process).
         zone: IANA name of the zone of learners whose profile has none.
-        policy: names the interventions that are shown.
+        campaigns: that decide who is sent what.
         learn_days: days between attempts to find a better model, 0 = none.
         learn_options: further options of ``engage train`` then, such as the service's own rules.
         clock: UTC ms; the one clock of the service.
@@ -150,6 +150,7 @@ def open_app(
                 clock,
                 models=registry.directory,
                 zone=zone,
+                campaigns=campaigns,
                 post=loop,
                 fatal=trouble,
             ) as service,
@@ -170,7 +171,7 @@ def open_app(
                 stack.enter_context(jobs.ticking(name, job, clock))
             rim.registry.register(LaneMetrics(service.lanes))
             rim.registry.register(ModelMetrics(drifting, lambda: rolling.model))
-            context = Context(service, rules, rolling, make(policy), clock, place.database, place.identity)
+            context = Context(service, rules, rolling, campaigns, clock, place.database, place.identity)
             yield create_app(rim, context, lifespan=loop.lifespan)
     finally:
         place.database.dispose()

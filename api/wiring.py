@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from actors.agenda import name_of
 from actors.local import LocalRuntime
 from actors.parcels import Post
 from actors.runtime import Runtime
 from actors.scoring import DirectScorer, ScoringActor
 from actors.service import Service
-from actors.spec import ActorSpec, Arm
+from actors.spec import ActorSpec
 from actors.storage.journal import SqlJournal
 from actors.warming import warm_up
 from actors.watching import Watch
 from engine.errors import EngageError
+from engine.experiments.campaigns import Campaign
+from engine.policies import knowledge
+from engine.policies.base import State
 from engine.risk.model import RiskModel
 from engine.rules import Rules
 
@@ -83,6 +88,18 @@ def _lost(name: str) -> EngageError:
     return EngageError("Ray", f"its process {name} has died", "", "Start the service again.")
 
 
+def knowledge_of(campaigns: Sequence[Campaign]) -> dict[str, State]:
+    """Return what the policies of campaigns begin with, by treatment.
+
+    Raises:
+        InputError: a file that an arm names is not there, or is another policy's.
+    """
+    arms = ((campaign, arm) for campaign in campaigns for arm in campaign.arms)
+    return {
+        name_of(campaign.id, arm.id): knowledge.read(Path(arm.knows), arm.policy) for campaign, arm in arms if arm.knows
+    }
+
+
 @contextlib.contextmanager
 def open_service(
     name: RuntimeName,
@@ -95,7 +112,7 @@ def open_service(
     *,
     models: Path | None = None,
     zone: str = "UTC",
-    policy: str = "none",
+    campaigns: Sequence[Campaign] = (),
     post: Post | None = None,
     fatal: Callable[[BaseException], None] = lambda _error: None,
 ) -> Iterator[Service]:
@@ -111,18 +128,26 @@ def open_service(
         clock: UTC ms.
         models: registry of further models that the service may be moved on to.
         zone: IANA name of the zone of learners whose profile has none.
-        policy: name of the policy of the one arm; what it would choose is only shown so far.
+        campaigns: that decide who is sent what.
         post: runs what keeps promises; default: at once.
         fatal: called if the service cannot go on.
     """
-    arms = (Arm("live", policy),)
     journals = [SqlJournal(database_url, log) for log in range(actors)]
     for journal in journals:
         journal.take()  # here, so that actors that are started again are known to be of this service
-    specs = [
-        ActorSpec(log, 0, 0, rules, arms, journal=journal, zone=zone, snapshot_s=_SNAPSHOT_S, model=model.version)
-        for log, journal in enumerate(journals)
-    ]
+    alike = ActorSpec(
+        0,
+        0,
+        0,
+        rules,
+        zone=zone,
+        snapshot_s=_SNAPSHOT_S,
+        model=model.version,
+        campaigns=tuple(campaigns),
+        knowledge=knowledge_of(campaigns),
+        actors=actors,
+    )
+    specs = [replace(alike, number=log, journal=journal) for log, journal in enumerate(journals)]
     with open_runtime(name, specs, model, snapshots, models=models, fatal=fatal) as runtime:
         extra = {} if post is None else {"post": post}
         service = Service(runtime, actors, lambda log: SqlJournal(database_url, log), clock, fatal=fatal, **extra)

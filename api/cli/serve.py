@@ -16,7 +16,8 @@ from api.settings import Settings
 from api.wiring import RuntimeName
 from engine import calendar
 from engine import rules as engine_rules
-from engine.policies import make
+from engine.errors import InputError
+from engine.experiments.campaigns import read_campaigns, standard
 from engine.risk import model as risk_model
 
 
@@ -30,7 +31,11 @@ def serve(
     timezone: Annotated[
         str, typer.Option(help="Zone of learners whose profile has none, such as Europe/Berlin")
     ] = "UTC",
-    policy: Annotated[str, typer.Option(help="Names the interventions that `calculate` shows")] = "at_risk",
+    campaigns: Annotated[
+        Path | None,
+        typer.Option(help="File of campaigns; default: streaks, celebrations and retention"),
+    ] = None,
+    policy: Annotated[str | None, typer.Option(help="Of the default campaign for retention; default: at_risk")] = None,
     rules: Annotated[Path | None, typer.Option(help="Your own rules, overriding the defaults")] = None,
     model: Annotated[
         Path | None, typer.Option(help="Risk model until `engage models` has a champion; default: the packaged one")
@@ -52,7 +57,9 @@ def serve(
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # it tells of each part it is made of
     product_rules, risk = engine_rules.load(rules), risk_model.load(model)
     calendar.zone(timezone)
-    make(policy)
+    if campaigns is not None and policy is not None:
+        raise InputError("--policy", repr(policy), "none beside --campaigns", "Name it in the file.")
+    sending = standard(policy or "at_risk") if campaigns is None else read_campaigns(campaigns)
     settings = Settings(
         host=host,
         port=port,
@@ -72,7 +79,7 @@ def serve(
         actors=actors,
         runtime=runtime,
         zone=timezone,
-        policy=policy,
+        campaigns=sending,
         learn_days=learn_days,
         learn_options=[word for pair in given.items() if pair[1] for word in (pair[0], str(pair[1]))],
         trouble=trouble,

@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from actors.holdings import holdings
-from actors.live import LearnerView
+from actors.views import LearnerView
 from api.access import Caller, Role, own
 from api.batches import NDJSON
 from api.closing import ClosingStream

@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from actors.live import LearnerView
 from actors.register import UnknownLearnerError
+from actors.views import LearnerView
 from api import cursors
 from api.access import Caller, own
 from api.context import Context, Engine

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from actors.answers import Receipt
-from actors.live import LearnerView
+from actors.views import LearnerView
 from api.access import Caller
 from api.context import Engine
 from api.events import EventBody, LearnerId, ShortText

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic.alias_generators import to_camel
 
 from actors.holdings import Holding
-from actors.live import LearnerView
+from actors.views import LearnerView
 from api.shapes.happenings import Happenings, send_told
 from api.shapes.profile import profile_state
 from engine.calendar import date_of
@@ -63,6 +63,8 @@ class Lines:
     def line(self, held: Holding) -> dict[str, Any]:
         """Return one line."""
         tell = {"event": self._event, "outcome": self._outcome, "send": send_told, "daily": self._daily}
+        if "standing" in held.facts and held.kind != "daily":
+            held.facts["standing"] = self._standings[held.facts["standing"]]
         told = tell.get(held.kind, _named)(held.facts)
         return {"part": held.kind, "entry": held.sequence, **told}
 
@@ -114,7 +116,7 @@ def _named(facts: dict[str, Any]) -> dict[str, Any]:
         elif name == "at_ms":
             told["at"] = _instant(value)
         else:
-            told[to_camel(name)] = value
+            told[to_camel(name)] = _plain(value)
     return told
 
 

@@ -1,32 +1,54 @@
-"""Interventions: what a policy would choose for a learner at this moment, and what holds it back."""
+"""Interventions: what campaigns would choose for a learner at this moment, and what holds it back."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
-from actors.live import LearnerView
+from actors.deciding import stream_of
+from actors.views import LearnerView
 from api.wire import Wire
 from engine import bitmaps
+from engine.experiments.campaigns import Campaign
 from engine.notifications import catalogue as notifications
-from engine.notifications.catalogue import CHANNELS, EVENING_MINUTE
+from engine.notifications.catalogue import EVENING_MINUTE, channel_names
 from engine.notifications.quiet_hours import is_quiet
-from engine.policies import NO_MESSAGE, Policy, decide
+from engine.policies import NO_MESSAGE, Policy, State, decide
 from engine.policies.seen import seen
 from engine.record import Records
 from engine.risk.dropoff import standing_names
 from engine.rules import Rules
 
-_STREAM = 0  # of chance, as the live loop has it
+
+@dataclass(frozen=True)
+class Treatment:
+    """How a campaign treats one learner.
+
+    Args:
+        campaign: which.
+        arm: of the learner.
+        policy: of the arm.
+        knowledge: what the policy has learned so far.
+    """
+
+    campaign: Campaign
+    arm: str
+    policy: Policy
+    knowledge: State = field(default_factory=dict)
 
 
 class Intervention(Wire):
-    """What the policy would send."""
+    """What a campaign would send."""
 
+    campaign: str = Field(description="Which campaign.", examples=["retention"])
+    arm: str = Field(description="Its arm that the learner is in.", examples=["all"])
+    policy: str = Field(description="The arm's policy.", examples=["at_risk"])
     type: str = Field(description="Type of notification.", examples=["gentle_reminder"])
     purpose: str = Field(description="What it is for.", examples=["Bring back a learner who fell silent"])
     channels: list[str] = Field(
@@ -61,12 +83,18 @@ def eligible(record: Records, day: int, triggers: int) -> int:
 
 
 def interventions(
-    policy: Policy, rules: Rules, view: LearnerView, record: Records, risk: float, standing: int, allowed: int
+    treatments: Sequence[Treatment],
+    rules: Rules,
+    view: LearnerView,
+    record: Records,
+    risk: float,
+    standing: int,
+    allowed: int,
 ) -> list[Intervention]:
-    """Return what a policy would choose for one learner now, nothing or one.
+    """Return what campaigns would choose for one learner now, at most one each, in their order.
 
     Args:
-        policy: that is asked.
+        treatments: of the learner.
         rules: of the product.
         view: what is held of the learner.
         record: one row, on its today.
@@ -74,32 +102,40 @@ def interventions(
         standing: that goes with it.
         allowed: from `eligible`.
     """
-    kinds = notifications.catalogue()
-    row = record[0]
     fresh = record.copy()
     fresh["risk"], fresh["standing"] = risk, standing
+    found = (_chosen(each, rules, view, fresh, allowed) for each in treatments)
+    return [each for each in found if each is not None]
+
+
+def _chosen(
+    treatment: Treatment, rules: Rules, view: LearnerView, record: Records, allowed: int
+) -> Intervention | None:
+    kinds, policy, row = notifications.catalogue(), treatment.policy, record[0]
     learners, allowed_bits = record["learner"].astype(np.int64), np.array([allowed], np.uint16)
-    decision = decide(policy, seen(policy, fresh, view.day, allowed_bits, learners, _STREAM))
+    stream = stream_of(treatment.campaign)
+    decision = decide(policy, seen(policy, record, view.day, allowed_bits, learners, stream, treatment.knowledge))
     code = int(decision.kinds[0])
     if code == NO_MESSAGE:
-        return []
+        return None
     name = kinds.names[code]
-    bits = int(kinds.channel_bits(rules)[standing]) & int(row["consent"])
-    channels = [to_camel(channel) for place, channel in enumerate(CHANNELS) if bits >> place & 1]
+    bits = int(kinds.channel_bits(rules)[row["standing"]]) & int(row["consent"])
+    channels = [to_camel(channel) for channel in channel_names(bits)]
     evening = bool(kinds.evening[code])
     held_back = _held_back(view, row, channels, evening=evening)
-    return [
-        Intervention(
-            type=name,
-            purpose=kinds.types[name].purpose,
-            channels=channels,
-            moment="evening" if evening else "now",
-            send_now=not held_back,
-            held_back_by=held_back,
-            propensity=float(decision.propensity[0]),
-            reason=_reason(policy.name, risk, standing_names(rules)[standing]),
-        )
-    ]
+    return Intervention(
+        campaign=treatment.campaign.id,
+        arm=treatment.arm,
+        policy=policy.name,
+        type=name,
+        purpose=kinds.types[name].purpose,
+        channels=channels,
+        moment="evening" if evening else "now",
+        send_now=not held_back,
+        held_back_by=held_back,
+        propensity=float(decision.propensity[0]),
+        reason=_reason(policy.name, float(row["risk"]), standing_names(rules)[int(row["standing"])]),
+    )
 
 
 def _reason(policy: str, risk: float, band: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from actors.live import LearnerView
+from actors.views import LearnerView
 from api.wire import Wire
 from engine.rules import Rules
 

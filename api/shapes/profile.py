@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import AnyUrl, ConfigDict, Field, StringConstraints, UrlConstraints, field_validator, model_validator
 from pydantic.alias_generators import to_camel, to_snake
 
-from actors.live import LearnerView
 from actors.register import Profile
+from actors.views import LearnerView
 from api.wire import Wire
 from engine import calendar
 from engine.notifications.catalogue import CHANNELS

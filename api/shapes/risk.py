@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from actors.live import LearnerView
-from api.shapes.interventions import Intervention, eligible, interventions
+from actors.views import LearnerView
+from api.shapes.interventions import Intervention, Treatment, eligible, interventions
 from api.shapes.reasons import Reason, reasons
 from api.shapes.today import on_today
 from api.wire import Wire
 from engine.notifications import catalogue as notifications
-from engine.policies import Policy
 from engine.risk.dropoff import STANDINGS, silent_days_of, standing_names, standings
 from engine.risk.model import RiskModel
 from engine.rules import Rules
@@ -46,8 +45,9 @@ class RiskState(Wire):
         description="The last action that counted.", examples=["2026-11-22T18:30:00Z"]
     )
     reasons: list[Reason] = Field(description="What moves the risk most, up or down; the weightiest first.")
-    policy: str = Field(description="The policy that was asked for interventions.", examples=["at_risk"])
-    interventions: list[Intervention] = Field(description="What it would choose now: nothing, or one.")
+    interventions: list[Intervention] = Field(
+        description="What each campaign would choose now, the highest priority first; one at most is sent a day."
+    )
     eligible: list[str] = Field(
         description="All types of notification that may be sent today, by gates, cool-downs and the frequency cap.",
         examples=[["gentle_reminder", "personalised_content"]],
@@ -61,11 +61,11 @@ class Risks:
     Args:
         rules: of the product.
         model: for scoring.
-        policy: names the interventions.
+        treatments: returns how campaigns treat a learner.
     """
 
-    def __init__(self, rules: Rules, model: RiskModel, policy: Policy) -> None:
-        self._rules, self._model, self._policy = rules, model, policy
+    def __init__(self, rules: Rules, model: RiskModel, treatments: Callable[[str], list[Treatment]]) -> None:
+        self._rules, self._model, self._treatments = rules, model, treatments
         self._columns = [names().index(name) for name in model.signals]
         self._standings = standing_names(rules)
 
@@ -102,8 +102,9 @@ class Risks:
                     silent_days=silent_days(record[0]),
                     last_active_at=instant(int(record["view"]["last_ms"][0])),
                     reasons=why.get(place, []),
-                    policy=self._policy.name,
-                    interventions=interventions(self._policy, self._rules, view, record, risk, code, allowed),
+                    interventions=interventions(
+                        self._treatments(user_id), self._rules, view, record, risk, code, allowed
+                    ),
                     eligible=[name for bit, name in enumerate(kinds.names) if allowed >> bit & 1],
                     model_version=self._model.version,
                 )

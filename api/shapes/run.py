@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from actors.live import LearnerView
+from actors.views import LearnerView
 from api.shapes import days
 from api.wire import Wire
 from engine import bitmaps

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from actors.live import LearnerView
+from actors.views import LearnerView
 from engine import batch, outcomes
 from engine.record import LEARNER, Records
 from engine.rules import Rules

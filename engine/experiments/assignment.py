@@ -13,7 +13,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,13 +39,14 @@ class _Strict(BaseModel):
 class Arm(_Strict):
     """One way of treating learners: a policy by name, its parameters, and the share of learners who get it.
 
-    ``share`` is of those outside the holdout.
+    ``share`` is of those outside the holdout; ``knows`` is a file of `engine.policies.knowledge` to begin with.
     """
 
     id: Id
     policy: str
     params: Annotated[dict[str, Any], Field(default_factory=dict)]
     share: Annotated[float, Field(gt=0, le=1)]
+    knows: str | None = None
 
 
 class Experiment(_Strict):
@@ -55,6 +56,9 @@ class Experiment(_Strict):
     learners who are sent nothing: the same ones in every experiment, and with a greater share those of a smaller one
     among them. ``start`` is the first local day of treatment.
     """
+
+    compares: ClassVar[bool] = True
+    """Whether there must be somebody to compare with."""
 
     id: Id
     arms: Annotated[tuple[Arm, ...], Field(min_length=1, strict=False)]  # TOML and JSON have lists
@@ -89,31 +93,35 @@ def _uniform(key: str, learner_id: str) -> float:
     return float(int.from_bytes(digest, "big") >> 11) * 2.0**-53
 
 
-def read(source: str, content: dict[str, Any]) -> Experiment:
+_Shape = TypeVar("_Shape", bound=Experiment)
+
+
+def read(source: str, content: dict[str, Any], shape: type[_Shape]) -> _Shape:
     """Return an experiment from tables and values as TOML or JSON gives them.
 
     Args:
         source: where the content comes from, for the error.
-        content: the entries of `Experiment`.
+        content: the entries of ``shape``.
+        shape: `Experiment`, or a kind of it.
 
     Raises:
         InputError: an entry that is unknown, missing or wrong, shares that do not sum to 1, nobody to compare with, an
             id given twice, or a policy that refuses its parameters; the entry is named.
     """
     try:
-        experiment = Experiment.model_validate(content)
+        experiment = shape.model_validate(content)
     except ValidationError as error:
-        raise _explain(source, error) from None
+        raise _explain(source, error, shape) from None
     _check(f"{source}: experiment {experiment.id!r}", experiment)
     return experiment
 
 
-def _explain(source: str, error: ValidationError) -> InputError:
+def _explain(source: str, error: ValidationError, shape: type[Experiment]) -> InputError:
     found = error.errors()
     first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])  # a typo also lacks its key
     where = f"{source}: {'.'.join(str(part) for part in first['loc'])}"
     if first["type"] == "extra_forbidden":
-        known = (Arm if len(first["loc"]) > 1 else Experiment).model_fields
+        known = (Arm if len(first["loc"]) > 1 else shape).model_fields
         return InputError(where, "an unknown key", "a key of this table", did_you_mean(str(first["loc"][-1]), known))
     got = "nothing" if first["type"] == "missing" else repr(first["input"])
     return InputError(where, got, first["msg"])
@@ -132,7 +140,7 @@ def _check(where: str, experiment: Experiment) -> None:
         shares = " + ".join(f"{arm.share:g} ({arm.id})" for arm in experiment.arms)
         remedy = "Shares are of the learners outside the holdout."
         raise InputError(f"{where}: shares of the arms", f"{shares} = {total:g}", "a sum of 1", remedy)
-    if len(ids) == 1 and experiment.holdout == 0.0:
+    if experiment.compares and len(ids) == 1 and experiment.holdout == 0.0:
         raise InputError(f"{where}: arms", f"{ids[0]!r} alone and no holdout", "a second arm, or a holdout")
     for arm in experiment.arms:
         try:

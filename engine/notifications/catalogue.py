@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,7 +38,10 @@ class _Strict(BaseModel):
 
 
 class NotificationType(_Strict):
-    """One type: its purpose, what is known of its effect, what a send costs, and its gate."""
+    """One type: its purpose, what is known of its effect, what a send costs, and its gate.
+
+    ``evening``: sent in the evening, to those who have not been active by then. ``operator``: done by a person.
+    """
 
     purpose: str
     evidence: str
@@ -46,6 +50,7 @@ class NotificationType(_Strict):
     from_silent_days: Annotated[int, Field(ge=0)] = 0
     trigger: Literal["achievement", "milestone"] | None = None
     evening: bool = False
+    operator: bool = False
     cool_down_days: Annotated[int, Field(ge=1)]
 
 
@@ -56,11 +61,23 @@ class Caps(_Strict):
     per_week: Annotated[int, Field(ge=1, le=7)]
 
 
+_Channel = Literal["email", "push", "in_app", "sms"]
+
+
+class Emergency(_Strict):
+    """Further channels of learners whose risk rose at least so much since the day before, up to a band."""
+
+    band: str
+    risen_by: Annotated[float, Field(gt=0, le=100)]
+    channels: tuple[_Channel, ...]
+
+
 class Catalogue(_Strict):
     """All notification types, the cap over them and the channels by band."""
 
     limits: Caps
-    channels: dict[str, tuple[Literal["email", "push", "in_app", "sms"], ...]]
+    channels: dict[str, tuple[_Channel, ...]]
+    emergency: Emergency
     types: Annotated[dict[str, NotificationType], Field(max_length=NOTIFICATION_TYPES)]
 
     @functools.cached_property
@@ -90,8 +107,35 @@ class Catalogue(_Strict):
 
     def channel_bits(self, rules: Rules) -> NDArray[np.uint8]:
         """Return the channels of each standing: the bands in the rules' order, then the standings beyond them."""
-        bits = [sum(1 << CHANNELS.index(name) for name in self.channels[band.name]) for band in rules.bands]
+        bits = [channel_set(self.channels[band.name]) for band in rules.bands]
         return np.array([*bits, bits[-1], bits[-1]], np.uint8)
+
+    @property
+    def emergency_bits(self) -> dict[str, int]:
+        """The further channels of an emergency, each with its bit."""
+        return {name: channel_set([name]) for name in self.emergency.channels}
+
+    def is_emergency(self, rules: Rules, standing: NDArray[np.uint8], risen: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return who may be reached by the channels of an emergency, too, if the learner has allowed them expressly.
+
+        Args:
+            rules: of the product.
+            standing: of each learner.
+            risen: points of risk since the day before; NaN = not known.
+        """
+        code = [band.name for band in rules.bands].index(self.emergency.band)
+        found: NDArray[np.bool_] = (standing == code) & (risen >= self.emergency.risen_by)
+        return found
+
+
+def channel_set(names: Iterable[str]) -> int:
+    """Return channels as bits."""
+    return sum(1 << CHANNELS.index(name) for name in names)
+
+
+def channel_names(bits: int) -> list[str]:
+    """Return the names of channels, in order."""
+    return [name for place, name in enumerate(CHANNELS) if bits >> place & 1]
 
 
 @functools.cache
@@ -101,7 +145,7 @@ def catalogue() -> Catalogue:
 
 
 @compiled
-def _sends_of_week(r: Any, day: int) -> int:
+def sends_of_week(r: Any, day: int) -> int:
     """Return the days with a send among the 7 days that end with ``day``."""
     ago = day - int(r["sent_day"])
     if ago >= 7:
@@ -124,7 +168,7 @@ def eligible(records: Any, day: int, gates: Any, per_week: int, triggers: Any, o
     for i in range(len(records)):
         r = records[i]
         out[i] = 0
-        if int(r["sent_day"]) >= day or int(r["consent"]) == 0 or _sends_of_week(r, day) >= per_week:
+        if int(r["sent_day"]) >= day or int(r["consent"]) == 0 or sends_of_week(r, day) >= per_week:
             continue
         silent = bitmaps.newest(bitmaps.window(r["active_bits"], day - 1))
         allowed = 0

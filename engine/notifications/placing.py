@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,9 @@ Reason = Literal[
     "daily cap",
 ]
 """Why a candidate is dropped; the first that holds is told, a candidate's own reasons before those it shares."""
+
+REASONS: tuple[Reason, ...] = get_args(Reason)
+"""All of them, in that order."""
 
 
 @dataclass(frozen=True)

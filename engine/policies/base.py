@@ -145,7 +145,11 @@ class Policy(ABC):
 
 def decide(policy: Policy, context: Context) -> Decision:
     """Draw a decision for each learner from a policy's chances, by the luck of (learner, day)."""
-    chances = policy.chances(context)
+    return drawn(policy.chances(context), context)
+
+
+def drawn(chances: NDArray[np.float64], context: Context) -> Decision:
+    """Draw a decision for each learner from chances as `Policy.chances` returns them."""
     kinds = np.empty(len(chances), np.int8)
     propensity = np.empty(len(chances))
     possible = np.empty(len(chances), np.uint32)

@@ -9,25 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.notifications.catalogue import catalogue
-from engine.policies.base import NO_MESSAGE, Context, Policy
+from engine.policies.base import Context, Policy
 
 
 @dataclass(frozen=True)
 class Blast(Policy):
-    """Sends one type to every eligible learner.
+    """Sends every learner the first type of a list that the learner is eligible for.
 
     Args:
-        kind: the type.
+        kinds: the types.
     """
 
     name: ClassVar[str] = "blast"
-    kind: str = "personalised_content"
+    kinds: tuple[str, ...] = ("personalised_content",)
 
     def __post_init__(self) -> None:
         """Refuse an unknown type."""
-        catalogue().code(self.kind)
+        for kind in self.kinds:
+            catalogue().code(kind)
 
     def chances(self, context: Context) -> NDArray[np.float64]:
-        """Return the type for every learner who is eligible for it."""
-        code = catalogue().code(self.kind)
-        return context.sure(np.where(context.may(code), code, NO_MESSAGE).astype(np.int8))
+        """Return the type for every learner who is eligible for one."""
+        return context.sure(context.first_of(self.kinds, np.ones(len(context.learners), np.bool_)))

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from engine import bitmaps
 from engine.compiled import compiled
-from engine.policies.features import COUNT
+from engine.policies.base import Context, Decision
+from engine.policies.features import COUNT, features
 from engine.record import NOTIFICATION_TYPES, Records
 
 REWARD_DAYS = (1, 3, 7)
@@ -41,6 +42,30 @@ DECISION = np.dtype(
     align=True,
 )
 """One decision."""
+
+
+def described(records: Records, rows: NDArray[np.int64], context: Context, decision: Decision) -> NDArray[Any]:
+    """Return decisions on some learners, before anything comes of them.
+
+    All policies' logs look alike, so any policy can be asked about them, also one that reads what this one did not.
+
+    Args:
+        records: one row a learner, as the context has them.
+        rows: of the learners whose decisions are wanted.
+        context: on which it was decided.
+        decision: on everyone in the context.
+    """
+    log = np.zeros(len(rows), DECISION)
+    for name in ("risk", "standing", "eligible"):
+        log[name] = getattr(context, name)[rows]
+    log["learner"], log["day"] = context.learners[rows], context.day
+    log["chosen"], log["sent"] = decision.kinds[rows], UNKNOWN
+    log["propensity"], log["possible"] = decision.propensity[rows], decision.possible[rows]
+    log["features"] = context.features[rows] if len(context.features) else features(records, rows)
+    log["rested_days"] = rested_days(records, rows, context.day)
+    for days in REWARD_DAYS:
+        log[f"active_{days}"] = UNKNOWN
+    return log
 
 
 def rested_days(records: Records, rows: NDArray[np.int64], day: int) -> NDArray[np.uint8]:

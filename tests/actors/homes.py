@@ -14,6 +14,7 @@ from actors.ports import Entry, Message, Scores
 from actors.spec import ActorSpec
 from engine import calendar, rules
 from engine.calendar import MS_PER_DAY, MS_PER_MINUTE
+from engine.experiments.campaigns import Campaign, standard
 
 RULES = rules.load()
 HOUR_MS, DAY_MS = 60 * MS_PER_MINUTE, MS_PER_DAY
@@ -44,6 +45,8 @@ class Awaited:
 
     def __call__(self) -> Scores:
         risk = np.floor(np.nan_to_num(self.matrix).sum(axis=1) * 16) % 101
+        if self._scorer.risk is not None:
+            risk = np.full(len(self.matrix), self._scorer.risk)
         return np.stack([risk, 100.0 - risk], axis=1)
 
 
@@ -52,6 +55,7 @@ class HeldScorer:
 
     def __init__(self) -> None:
         self.held = False
+        self.risk: float | None = None  # of everybody, if a test says so
         self.asked: list[Awaited] = []
 
     def submit(self, matrix: Any, version: str = "") -> Awaited:
@@ -64,17 +68,18 @@ class Home:
 
     Args:
         zone: of learners without one of their own.
+        campaigns: of the service.
     """
 
-    def __init__(self, zone: str = "UTC") -> None:
-        self.zone = zone
+    def __init__(self, zone: str = "UTC", campaigns: tuple[Campaign, ...] = standard("none")) -> None:
+        self.zone, self.campaigns = zone, campaigns
         self.scorer = HeldScorer()
         self.learners = self._new()
         self.entries: list[Entry] = []
         self._key = 0
 
     def _new(self) -> LiveLearners:
-        return LiveLearners(ActorSpec(0, 0, 0, RULES, zone=self.zone), self.scorer)
+        return LiveLearners(ActorSpec(0, 0, 0, RULES, zone=self.zone, campaigns=self.campaigns), self.scorer)
 
     def do(self, method: str, *args: Any) -> Answer:
         """Do what a message asks for; return its answer."""

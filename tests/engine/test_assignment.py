@@ -50,7 +50,7 @@ def content(**changes: Any) -> dict[str, Any]:
 
 
 def experiment(**changes: Any) -> Experiment:
-    return read("reminders.toml", content(**changes))
+    return read("reminders.toml", content(**changes), Experiment)
 
 
 def arms(*shares: float) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ def test_an_experiment_is_read_from_a_file() -> None:
 
 
 def test_an_experiment_survives_json() -> None:
-    assert read("request", experiment().model_dump(mode="json")) == experiment()
+    assert read("request", experiment().model_dump(mode="json"), Experiment) == experiment()
 
 
 def test_fixed_learners_keep_their_arms_for_ever() -> None:
@@ -196,7 +196,7 @@ def test_a_missing_entry_is_named() -> None:
     lacking = content()
     del lacking["start"]
     with pytest.raises(InputError, match=r"reminders\.toml: start; got nothing"):
-        read("reminders.toml", lacking)
+        read("reminders.toml", lacking, Experiment)
 
 
 def test_learners_are_exposed_where_some_arm_might_have_treated_them_otherwise() -> None:

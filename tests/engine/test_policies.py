@@ -102,8 +102,8 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("uplift", "margin", -1.0, "0 to 100"),
     ("uplift", "reward", "active_2", "active_2"),
     ("sleeping_recovering", "temperature", 0.0, "above 0"),
-    ("blast", "kind", ["gentle_reminder"], "['gentle_reminder']"),
-    ("blast", "kind", "gentle_remindr", "Did you mean 'gentle_reminder'?"),
+    ("blast", "kinds", "gentle_reminder", "'gentle_reminder'"),
+    ("blast", "kinds", ["gentle_remindr"], "Did you mean 'gentle_reminder'?"),
 ]
 
 
@@ -128,7 +128,7 @@ def test_blast_sends_its_type_to_everyone_who_may_have_it() -> None:
     given = context()
     for kind in KINDS:
         code = catalogue().code(kind)
-        sent = decide(make("blast", {"kind": kind}), given).kinds
+        sent = decide(make("blast", {"kinds": [kind]}), given).kinds
         np.testing.assert_array_equal(sent, np.where((given.eligible >> code) & 1, code, NO_MESSAGE))
 
 

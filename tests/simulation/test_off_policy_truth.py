@@ -31,7 +31,7 @@ BEFORE = 20
 REWARD: Reward = "active_7"
 TARGETS = {
     "at_risk": {"from_risk": 20.0, "critical_from": 50.0, "critical": ["gentle_reminder", "personalised_content"]},
-    "blast": {"kind": "personalised_content"},
+    "blast": {"kinds": ["personalised_content"]},
     "none": {},
 }
 ESTIMATORS = ("ips", "snips", "dr")
