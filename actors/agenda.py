@@ -32,13 +32,13 @@ LOGGED = np.dtype(
 )
 """A decision, and who made it. Rows of these tables have no padding, so that equal rows are equal bytes."""
 
-PLACED = np.dtype([("row", "<u4"), ("day", "<i4"), ("at_ms", "<i8"), ("treatment", "<u2"), ("type", "|i1")], align=True)
+PLACED = np.dtype([("row", "<u4"), ("day", "<i4"), ("at_ms", "<i8"), ("treatment", "<u2"), ("type", "|i1")])
 """A send that has its moment."""
 
-NEWS = np.dtype([("achievement", "<i2"), ("milestone_days", "<i4"), ("level", "<i2")])
-"""The newest outcomes of a learner that may be celebrated; -1 = none."""
+NEWS = np.dtype([("day", "<i4"), ("achievement", "<i2"), ("milestone_days", "<i4"), ("level", "<i2")])
+"""What may be celebrated of the newest local day that brought anything of the kind; -1 = none."""
 
-_NOTHING_NEW = np.array([(-1, -1, -1)], NEWS)
+_NOTHING_NEW = np.array([(0, -1, -1, -1)], NEWS)
 
 
 def name_of(campaign: str, arm: str) -> str:
@@ -95,8 +95,12 @@ class Agenda:
 
     def note_outcomes(self, outcomes: NDArray[Any]) -> None:
         """Remember what may be celebrated."""
+        found = outcomes[np.isin(outcomes["kind"], (ACHIEVEMENT, MILESTONE, LEVEL))]
+        newer = found["learner"][self.news["day"][found["learner"]] < found["day"]]
+        self.news[newer] = _NOTHING_NEW[0]
+        self.news["day"][found["learner"]] = found["day"]
         for kind, name in ((ACHIEVEMENT, "achievement"), (MILESTONE, "milestone_days"), (LEVEL, "level")):
-            mine = outcomes[outcomes["kind"] == kind]
+            mine = found[found["kind"] == kind]
             self.news[name][mine["learner"]] = mine["threshold"]
 
     def note_scores(self, rows: NDArray[np.int64], days: NDArray[np.int32], risk: NDArray[np.float64]) -> None:

@@ -244,6 +244,10 @@ class Journal(Protocol):
         """
         ...
 
+    def of_kind(self, kind: str, after: int) -> Iterator[Entry]:
+        """Yield the entries of a kind of message after this number, in order."""
+        ...
+
     def entry(self, sequence: int) -> Entry | None:
         """Return one entry, None = there is none of that number."""
         ...

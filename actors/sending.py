@@ -70,16 +70,19 @@ def resolve(desk: Desk, now_ms: int) -> Message:
             body["moved"].append([row, day, type_name, treatment, found])
         else:
             expires_ms = now_ms + (MINUTES - minute) * MS_PER_MINUTE  # the local day's end
-            facts = _facts(agenda, row, name.partition("/")[0])
+            facts = _facts(agenda, row, day, name.partition("/")[0])
             body["sends"].append([row, day, type_name, treatment, desk.channels(row), expires_ms, facts])
     return Message("send", body)
 
 
-def _facts(agenda: Agenda, row: int, campaign: str) -> dict[str, Any]:
+def _facts(agenda: Agenda, row: int, day: int, campaign: str) -> dict[str, Any]:
     """Return what a message may say that is not in the learner's profile or record."""
     offered = next((each.facts for each in agenda.campaigns if each.id == campaign), {})
-    news = {name: int(agenda.news[name][row]) for name in agenda.news.dtype.names or ()}
-    return {**offered, **{name: value for name, value in news.items() if value >= 0}}
+    news = agenda.news[row]
+    if news["day"] < day - 1:  # of which the learner has heard already, or will not any more
+        return dict(offered)
+    names = ("achievement", "milestone_days", "level")
+    return {**offered, **{name: int(news[name]) for name in names if news[name] >= 0}}
 
 
 def _held_back(desk: Desk, row: int, day: int, kind: int) -> str | None:

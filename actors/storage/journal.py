@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, Select, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from actors.ports import Entry, FencedError, JournalError
@@ -56,6 +56,7 @@ _PAGE = (
     .order_by(JOURNAL.c.sequence)
     .limit(bindparam("rows"))
 )
+_PAGE_OF_KIND = _PAGE.where(JOURNAL.c.kind == bindparam("kind"))
 _ENTRY = select(JOURNAL).where(JOURNAL.c.log == _log, JOURNAL.c.sequence == _sequence)
 _REPLACE = update(JOURNAL).where(JOURNAL.c.log == _log, JOURNAL.c.sequence == _sequence).values(_new)
 
@@ -132,6 +133,12 @@ class SqlJournal:
             largest = max(len(row["frame"]) + len(row["answer"]) + len(row["answer_frame"]) for row in page)
             rows = min(4 * rows, max(1, _PAGE_BYTES // (largest + 1)), _MOST_ROWS)
 
+    def of_kind(self, kind: str, after: int) -> Iterator[Entry]:
+        """Yield the entries of a kind after this number, in order, a page of them in memory."""
+        while page := self._page(after, _MOST_ROWS, _PAGE_OF_KIND, kind=kind):
+            yield from map(decoded, page)
+            after = page[-1]["sequence"]
+
     def entry(self, sequence: int) -> Entry | None:
         """Return one entry, None = there is none of that number."""
         row = self._kept.run(lambda connection: connection.execute(_ENTRY, self._key(sequence)).first())
@@ -164,9 +171,9 @@ class SqlJournal:
         connection.execute(_REPLACE, {**encoded(self._number, new, old["epoch"]), **self._key(sequence)})
         return True
 
-    def _page(self, after: int, rows: int) -> list[Row]:
-        wanted = {**self._key(), "after": after, "rows": rows}
-        return self._kept.run(lambda connection: [row._asdict() for row in connection.execute(_PAGE, wanted)])
+    def _page(self, after: int, rows: int, query: Select[Any] = _PAGE, **more: str) -> list[Row]:
+        wanted = {**self._key(), "after": after, "rows": rows, **more}
+        return self._kept.run(lambda connection: [row._asdict() for row in connection.execute(query, wanted)])
 
     def _settle(self, row: dict[str, Any]) -> None:
         """Tell an entry that stands, its answer having been lost, from one that must not be appended."""

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Direction = Literal["ltr", "rtl"]
+Style = Literal["video", "reading", "practice", "social"]
 Alternatives = Annotated[tuple[str, ...], Field(min_length=1)]
 """Templates from the most to the least personal."""
 
@@ -76,7 +77,7 @@ class Language(BaseModel):
     direction: Direction
     percent: Annotated[str, Field(pattern="#")]
     greeting: Alternatives
-    styles: dict[Literal["video", "reading", "practice", "social"], str]
+    styles: dict[Style, str]
 
 
 def fields(facts: Facts, language: Language) -> dict[str, str]:

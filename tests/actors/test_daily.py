@@ -119,7 +119,7 @@ def test_a_scoring_of_rows_that_are_gone_or_still_to_come_is_no_trouble() -> Non
     table["learner"], table["risk"], table["day"] = [0, 7], [33.0, 44.0], MONDAY + 1
     home.learners.fold(9, Message("daily", {"now_ms": 0, "signals": []}, table.tobytes()))
     assert home.record("ann")["risk"] == 33.0
-    assert home.learners._scored_day.tolist() == [MONDAY + 1]
+    assert home.learners.agenda.scored_day.tolist() == [MONDAY + 1]
 
 
 def test_a_kept_scoring_is_what_a_replay_knows_even_if_scores_are_others_by_now() -> None:

@@ -44,7 +44,7 @@ def test_to_resolve_changes_nothing(bits: int) -> None:
     new = Intake.of([event("new", now_ms, 1, zone="Asia/Tokyo"), event("ann", now_ms, 2)])
     calls: list[tuple[Any, ...]] = [("events", new), ("import", "school", 0, Intake.of([event("dan", now_ms, 3)]))]
     calls += [("profile", "eve", {"timezone": "Asia/Tokyo"}, now_ms), ("erase", "ann", "hash", now_ms)]
-    for call in [*calls, ("close", now_ms + DAY_MS), ("daily", now_ms), ("remind", now_ms)]:
+    for call in [*calls, ("close", now_ms + DAY_MS), ("daily", now_ms), ("decide", now_ms), ("send", now_ms)]:
         home.learners.resolve(*call)
     with pytest.raises(UnknownLearnerError):
         home.learners.resolve("erase", "eve", "hash", now_ms)
@@ -171,7 +171,7 @@ def test_a_missed_day_ends_a_streak_when_its_day_is_closed() -> None:
     assert home.record("ann")["view"]["streak"] == 3
     home.settle(instant(MONDAY + 4))
     assert home.record("ann")["view"]["streak"] == 0
-    last = [KINDS[kind] for entry in home.entries[-3:] for kind in Answer.of(entry.answer).outcomes["kind"]]
+    last = [KINDS[kind] for entry in home.entries[-4:] for kind in Answer.of(entry.answer).outcomes["kind"]]
     assert last == ["streak_ended"]
 
 

@@ -28,8 +28,8 @@ TYPES = catalogue()
 SCORER = ScoringActor(risk_model.load())
 POLICIES = {
     "at_risk": make("at_risk", {"from_risk": 30.0, "critical_from": 60.0}),
-    "blast": make("blast", {"kind": "personalised_content"}),
-    "evening": make("blast", {"kind": "streak_warning"}),
+    "blast": make("blast", {"kinds": ["personalised_content"]}),
+    "evening": make("blast", {"kinds": ["streak_warning"]}),
     "random": make("random", {"rate": 0.7}),
 }
 EVENING = TYPES.code("streak_warning")
