@@ -88,6 +88,15 @@ ACCESS: dict[tuple[str, str], Rule] = {
     ("GET", "/api/engagement/learners/{userId:path}/export"): READ,
     ("DELETE", "/api/engagement/learners/{userId:path}"): ADMIN,
     ("GET", "/api/engagement/erasures/{userId:path}"): ADMIN,
+    ("GET", "/api/engagement/learners/{userId:path}/inbox"): READ,
+    ("PATCH", "/api/engagement/learners/{userId:path}/inbox"): INGEST,
+    ("GET", "/api/engagement/outreach"): SERVICE_READ,
+    ("POST", "/api/engagement/outreach"): SERVICE_INGEST,
+    ("POST", "/api/engagement/deliveries"): PUBLIC,  # signed by a gateway
+    ("GET", "/unsubscribe/{token}"): PUBLIC,  # this and the next two by the link's own signature
+    ("POST", "/unsubscribe/{token}"): PUBLIC,
+    ("GET", "/opened/{token}"): PUBLIC,
+    ("GET", "/go/{token}"): PUBLIC,
     ("GET", "/api/engagement/reports/weekly"): ADMIN,
     ("GET", "/xapi/about"): PUBLIC,
     ("POST", "/xapi/statements"): SERVICE_INGEST,

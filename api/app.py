@@ -22,14 +22,17 @@ from api.rim import Rim
 from api.routes import (
     erasure,
     export,
+    inbox,
     intake,
     leaderboard,
     live,
     operations,
+    outreach,
     profiles,
     progress,
     reference,
     reports,
+    responses,
     risk,
     run,
     streak,
@@ -39,7 +42,8 @@ from api.routes import (
 
 ROUTES: tuple[ModuleType, ...] = (
     *(intake, streak, run, progress, leaderboard, risk, live),
-    *(profiles, export, erasure, reports, xapi, tokens, operations, reference),
+    *(profiles, inbox, outreach, responses),
+    *(export, erasure, reports, xapi, tokens, operations, reference),
 )
 """The modules whose ``router`` is served, in the order in which the documentation shows them."""
 

@@ -14,6 +14,7 @@ from actors.agenda import name_of, policies_of
 from actors.service import Service
 from actors.storage.database import Database
 from api.clock import Clock
+from api.delivery import Delivery
 from api.events import Gate
 from api.receipts import Receipts
 from api.rolling import Rolling
@@ -41,6 +42,7 @@ class Context:
         campaigns: that decide who is sent what.
         clock: the one that the service lives by, UTC ms.
         database: where proofs and reports are kept.
+        delivery: what is kept of messages.
         identity: of this installation.
     """
 
@@ -50,6 +52,7 @@ class Context:
     campaigns: Sequence[Campaign]
     clock: Clock
     database: Database
+    delivery: Delivery
     identity: str
 
     @functools.cached_property

@@ -19,7 +19,7 @@ URL_VARIABLE = "ENGAGE_DATABASE_URL"
 _LAID_OUT = "It is laid out by `engage serve` or `engage import`."
 
 
-_FORMAT, _THIS_FORMAT = "journal_format", "1"  # of frames: raise it with the layout of receipts, outcomes or events
+_FORMAT, _THIS_FORMAT = "journal_format", "2"  # raise it with the layout of a frame, or the kinds of messages
 _OTHER_FORMAT = "Run the version of engagement-engine that wrote it."
 
 

@@ -24,6 +24,8 @@ from api import jobs, scratch
 from api.app import create_app
 from api.clock import Clock, wall_clock
 from api.context import Context
+from api.delivery import open_delivery
+from api.delivery_settings import DeliverySettings
 from api.drifting import Drifting
 from api.lane_metrics import LaneMetrics
 from api.learning import Learning, registry_of
@@ -107,6 +109,7 @@ def open_app(
     runtime: RuntimeName = "ray",
     zone: str = "UTC",
     campaigns: Sequence[Campaign] = (),
+    delivery: DeliverySettings | None = None,
     learn_days: int = 0,
     learn_options: Sequence[str] = (),
     clock: Clock = wall_clock,
@@ -124,6 +127,7 @@ def open_app(
         runtime: ``ray`` (a process for each actor) or ``local`` (all in this process).
         zone: IANA name of the zone of learners whose profile has none.
         campaigns: that decide who is sent what.
+        delivery: by which channels; None = the inbox and the operators' queue alone.
         learn_days: days between attempts to find a better model, 0 = none.
         learn_options: further options of ``engage train`` then, such as the service's own rules.
         clock: UTC ms; the one clock of the service.
@@ -135,7 +139,8 @@ def open_app(
     try:
         scratch.clear(place.data)
         registry, reports = registry_of(place.data), ReportStore(place.database)
-        tokens = Tokens(token_secrets(data), clock)
+        secrets = token_secrets(data)
+        tokens = Tokens(secrets, clock)
         rim = Rim(settings, KeyStore(place.database), tokens, AuditLog(place.database).append, trouble.told, clock)
         note_zone(place, zone)
         with (
@@ -156,6 +161,17 @@ def open_app(
             ) as service,
             contextlib.ExitStack() as stack,
         ):
+            delivering = stack.enter_context(
+                open_delivery(
+                    service,
+                    place.database,
+                    lambda log: SqlJournal(place.url, log),
+                    rules,
+                    delivery or DeliverySettings(),
+                    secrets,
+                    clock,
+                )
+            )
             rolling = Rolling(service, registry, model)
             drifting = Drifting(service.lanes, reports, lambda: rolling.model)
             ticking: dict[str, jobs.Job] = {
@@ -171,7 +187,7 @@ def open_app(
                 stack.enter_context(jobs.ticking(name, job, clock))
             rim.registry.register(LaneMetrics(service.lanes))
             rim.registry.register(ModelMetrics(drifting, lambda: rolling.model))
-            context = Context(service, rules, rolling, campaigns, clock, place.database, place.identity)
+            context = Context(service, rules, rolling, campaigns, clock, place.database, delivering, place.identity)
             yield create_app(rim, context, lifespan=loop.lifespan)
     finally:
         place.database.dispose()

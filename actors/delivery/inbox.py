@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 
 from actors.delivery.channel import Outgoing
 from actors.storage.database import Database
@@ -15,6 +15,9 @@ from actors.storage.rows import put_once, to_json
 from actors.storage.schema import INBOX
 
 Mark = Literal["read", "dismissed"]
+MESSAGE = "message"
+"""Kind of the happening that one came."""
+
 _LISTED_MS = 30 * 86_400_000
 """How long a message is listed: what it asked for is long over, but a learner may want to read it again."""
 
@@ -69,24 +72,11 @@ class Inbox:
         body = to_json({name: getattr(message, name) for name in _BODY})
         return put_once(self._database, INBOX, {**row, "body": body, "expires_ms": message.created_ms + _LISTED_MS})
 
-    def of_learner(
-        self, learner: str, now_ms: int, limit: int = 50, before: tuple[int, str] | None = None
-    ) -> list[InboxMessage]:
-        """Return a learner's messages, newest first, without those dismissed and those of a month ago.
-
-        Args:
-            learner: whose.
-            now_ms: UTC ms.
-            limit: how many at most.
-            before: instant and id of the last message of the page before, None = from the newest.
-        """
+    def of_learner(self, learner: str, now_ms: int) -> list[InboxMessage]:
+        """Return a learner's messages, newest first, without those dismissed and those of a month ago."""
         wanted = [INBOX.c.learner == learner, INBOX.c.dismissed_ms.is_(None), INBOX.c.expires_ms > now_ms]
-        if before is not None:
-            at_ms, last = before
-            older = INBOX.c.created_ms < at_ms
-            wanted.append(or_(older, (INBOX.c.created_ms == at_ms) & (INBOX.c.id < last)))
         order = (INBOX.c.created_ms.desc(), INBOX.c.id.desc())
-        return self._messages(select(INBOX).where(*wanted).order_by(*order).limit(limit))
+        return self._messages(select(INBOX).where(*wanted).order_by(*order))  # limits of sends bound them
 
     def all_of(self, learner: str) -> list[InboxMessage]:
         """Return everything that is kept of a learner, oldest first."""
@@ -107,12 +97,6 @@ class Inbox:
             )
             for row in rows
         ]
-
-    def unread(self, learner: str, now_ms: int) -> int:
-        """Return how many of the listed messages have not been read."""
-        wanted = [INBOX.c.learner == learner, INBOX.c.read_ms.is_(None), INBOX.c.expires_ms > now_ms]
-        with self._database.reading() as connection:
-            return connection.execute(select(func.count()).select_from(INBOX).where(*wanted)).scalar_one()
 
     def mark(self, learner: str, message_id: str, mark: Mark, now_ms: int) -> bool:
         """Mark a learner's message; what is dismissed has been read, too. The first time counts.

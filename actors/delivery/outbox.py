@@ -59,6 +59,7 @@ class Fate:
 
     id: str
     channel: str
+    learner: str
     state: State
     reason: str | None
     body: dict[str, Any]
@@ -172,6 +173,10 @@ class Outbox:
         with self._database.reading() as connection:
             return {(channel, State(state)): count for channel, state, count in connection.execute(query)}
 
+    def find(self, item_id: str) -> Fate | None:
+        """Return what has become of an item, None = there is none of that id."""
+        return next(iter(self._fates(OUTBOX.c.id == item_id)), None)
+
     def fates(self, since_ms: int, until_ms: int) -> list[Fate]:
         """Return what has become of the items that last changed from one instant to before another."""
         return self._fates(OUTBOX.c.changed_ms >= since_ms, OUTBOX.c.changed_ms < until_ms)
@@ -184,7 +189,9 @@ class Outbox:
         query = select(OUTBOX).where(*conditions).order_by(OUTBOX.c.changed_ms, OUTBOX.c.id)
         with self._database.reading() as connection:
             return [
-                Fate(row.id, row.channel, State(row.state), row.reason, json.loads(row.body), row.changed_ms)
+                Fate(
+                    row.id, row.channel, row.learner, State(row.state), row.reason, json.loads(row.body), row.changed_ms
+                )
                 for row in connection.execute(query)
             ]
 

@@ -10,6 +10,7 @@ import typer
 
 from api.cli.console import console, errors
 from api.cli.options import DATA, Data, DatabaseUrl
+from api.delivery_settings import read_delivery
 from api.serving import Trouble, open_app
 from api.serving import serve as serve_app
 from api.settings import Settings
@@ -36,6 +37,9 @@ def serve(
         typer.Option(help="File of campaigns; default: streaks, celebrations and retention"),
     ] = None,
     policy: Annotated[str | None, typer.Option(help="Of the default campaign for retention; default: at_risk")] = None,
+    delivery: Annotated[
+        Path | None, typer.Option(help="File that names mail server and gateways; default: inbox and operators alone")
+    ] = None,
     rules: Annotated[Path | None, typer.Option(help="Your own rules, overriding the defaults")] = None,
     model: Annotated[
         Path | None, typer.Option(help="Risk model until `engage models` has a champion; default: the packaged one")
@@ -60,6 +64,7 @@ def serve(
     if campaigns is not None and policy is not None:
         raise InputError("--policy", repr(policy), "none beside --campaigns", "Name it in the file.")
     sending = standard(policy or "at_risk") if campaigns is None else read_campaigns(campaigns)
+    channels = read_delivery(delivery)
     settings = Settings(
         host=host,
         port=port,
@@ -80,6 +85,7 @@ def serve(
         runtime=runtime,
         zone=timezone,
         campaigns=sending,
+        delivery=channels,
         learn_days=learn_days,
         learn_options=[word for pair in given.items() if pair[1] for word in (pair[0], str(pair[1]))],
         trouble=trouble,

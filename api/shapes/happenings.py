@@ -6,8 +6,10 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from actors.delivery.inbox import MESSAGE, InboxMessage
 from actors.feed import Happening
 from api.receipts import Receipts
+from api.shapes.inbox import message_told
 from api.shapes.risk import instant, rounded
 from engine import outcomes
 from engine.calendar import date_of
@@ -31,6 +33,9 @@ class Happenings:
         """Return one happening."""
         if each.kind == "risk":
             return self._risk(each)
+        if each.kind == MESSAGE:
+            told = message_told(InboxMessage(**each.facts))
+            return {"type": MESSAGE, "userId": each.learner, "notification": told.pop("type"), **told}
         if each.kind == "send":
             return send_told(each.facts)
         return self.outcome(each.learner, each.kind, each.facts)
