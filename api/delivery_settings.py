@@ -37,8 +37,8 @@ class GatewaySettings(_Strict):
 class DeliverySettings(_Strict):
     """All of it. What is not named is not used: without a file there is the inbox and the operators' queue alone.
 
-    ``public_url`` is where people reach this service: without it messages have no unsubscribe link, and so no e-mail may
-    be sent. ``action_url`` is where messages lead. ``words`` is a folder of templates in place of shipped ones.
+    ``public_url`` is where people reach this service: without it messages have no unsubscribe link, and so no e-mail
+    may be sent. ``action_url`` is where messages lead. ``words`` is a folder of templates in place of shipped ones.
     """
 
     public_url: str = ""

@@ -188,12 +188,7 @@ class Outbox:
     def _fates(self, *conditions: Any) -> list[Fate]:
         query = select(OUTBOX).where(*conditions).order_by(OUTBOX.c.changed_ms, OUTBOX.c.id)
         with self._database.reading() as connection:
-            return [
-                Fate(
-                    row.id, row.channel, row.learner, State(row.state), row.reason, json.loads(row.body), row.changed_ms
-                )
-                for row in connection.execute(query)
-            ]
+            return [_fate(row) for row in connection.execute(query)]
 
     def forget(self, learner: str) -> int:
         """Delete a learner's items; return how many there were."""
@@ -212,6 +207,11 @@ def _move(connection: Connection, name: str, log: int, sequence: int) -> None:
     key = (CURSORS.c.name == name, CURSORS.c.log == log)
     if not connection.execute(update(CURSORS).where(*key).values(sequence=sequence)).rowcount:
         connection.execute(insert(CURSORS), {"name": name, "log": log, "sequence": sequence})
+
+
+def _fate(row: Any) -> Fate:
+    body = json.loads(row.body)
+    return Fate(row.id, row.channel, row.learner, State(row.state), row.reason, body, row.changed_ms)
 
 
 def _item(row: Any, attempts: int) -> Item:

@@ -7,12 +7,13 @@ import concurrent.futures
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
+from pydantic.alias_generators import to_camel
 
-from api.access import Caller, own
+from api.access import Caller, Principal, Role, own
 from api.context import Context, Engine
 from api.events import LearnerId
-from api.problems import responses
-from api.shapes.profile import ProfileChanges, ProfileState, profile_state, stored
+from api.problems import Refused, responses
+from api.shapes.profile import BY_PLATFORM, ProfileChanges, ProfileState, profile_state, stored
 
 router = APIRouter(prefix="/api/engagement/learners/{userId:path}", tags=["learners"])
 
@@ -34,16 +35,29 @@ async def put_profile(engine: Engine, caller: Caller, learner_id: Learner, body:
     silence.
     """
     own(caller, learner_id)
-    await _change(engine, learner_id, stored(body, whole=True))
+    _must_be_own(caller, body)
+    changes = stored(body, whole=True)
+    if caller.role is Role.LEARNER:  # what a learner cannot set, a learner's PUT does not take out
+        changes = {name: value for name, value in changes.items() if name not in BY_PLATFORM}
+    await _change(engine, learner_id, changes)
 
 
 @router.patch("/profile", summary="Change a profile", status_code=204, responses=responses(404, 422))
 async def patch_profile(engine: Engine, caller: Caller, learner_id: Learner, body: ProfileChanges) -> None:
     """Change entries of a profile; null takes one out, and what is left out stays."""
     own(caller, learner_id)
+    _must_be_own(caller, body)
     changes = stored(body, whole=False)
     await asyncio.to_thread(engine.service.learner, learner_id)  # refuses one who is unknown
     await _change(engine, learner_id, changes)
+
+
+def _must_be_own(caller: Principal, body: ProfileChanges) -> None:
+    """Refuse a learner what only the platform may set."""
+    named = {to_camel(name) for name in body.model_fields_set} & set(BY_PLATFORM)
+    if caller.role is Role.LEARNER and named:
+        got = ", ".join(sorted(named))
+        raise Refused(403, "entries of the profile", got, "those that are a learner's own", "Your platform sets them.")
 
 
 # Writing tells nothing: who may only write does not read, and what admins read is on record.

@@ -13,13 +13,23 @@ from api.wire import Wire
 from engine import calendar
 from engine.notifications.catalogue import CHANNELS
 
-_KEPT = ("timezone", "locale", "quietHours", "displayName", "pictureUrl", "learningStyle")  # as PUT leaves them: gone
+BY_PLATFORM = ("email", "phone", "pushToken", "nextItem", "courseProgressPercent")
+"""Entries that learners cannot set: messages go where the platform says, and say of courses what it says."""
+
+_OWN = ("timezone", "locale", "quietHours", "displayName", "pictureUrl", "learningStyle")
+_KEPT = (*_OWN, *BY_PLATFORM)  # as PUT leaves them: gone
 _ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 # Nor what turns the order of letters round: a name must not show as another one.
 _NAME = "^[^\\x00-\\x1f\\x7f-\\x9f\u2028-\u202e\u2066-\u2069]+$"
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=_NAME)]
 _Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 _HttpsUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["https"], host_required=True, max_length=2_048)]
+_MAILBOX = r"^[^\s@<>,;:\x00-\x1f\x7f-\x9f]+@[^\s@<>,;:\x00-\x1f\x7f-\x9f]+$"  # the rest the mail server knows
+_Email = Annotated[str, StringConstraints(max_length=254, pattern=_MAILBOX)]
+_Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{5,14}$")]  # E.164
+_PushToken = Annotated[str, StringConstraints(min_length=1, max_length=4_096, pattern=r"^[!-~]+$")]
+_Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_NAME)]
+_STYLE = "video, reading, practice or social, for the words of messages; any other word is kept, and says nothing."
 _Style = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 
 
@@ -89,7 +99,16 @@ class ProfileChanges(Wire):
         description="Others see neither name, picture nor id; PUT, too, leaves it as it is unless it names it.",
         examples=[False],
     )
-    learning_style: _Style | None = Field(None, description="Your own word for it.", examples=["visual"])
+    learning_style: _Style | None = Field(None, description=_STYLE, examples=["video"])
+    email: _Email | None = Field(None, description="Where e-mail goes.", examples=["ada@example.org"])
+    phone: _Phone | None = Field(None, description="Where SMS go: + and digits.", examples=["+493012345678"])
+    push_token: _PushToken | None = Field(
+        None, description="Of the device, as your push gateway knows it.", examples=["d3v1c3"]
+    )
+    next_item: _Title | None = Field(None, description="Title of what you recommend next.", examples=["Loops"])
+    course_progress_percent: int | None = Field(
+        None, ge=0, le=100, strict=True, description="Of the present course.", examples=[40]
+    )
 
     @field_validator("picture_url", mode="after")
     @classmethod
@@ -110,7 +129,12 @@ class ProfileState(Wire):
     display_name: str | None = Field(description="For leaderboards and lists.", examples=["Ada"])
     picture_url: str | None = Field(description="A picture.", examples=["https://cdn.example.org/u-17.png"])
     anonymous: bool = Field(description="Others see neither name, picture nor id.", examples=[False])
-    learning_style: str | None = Field(description="Your own word for it.", examples=["visual"])
+    learning_style: str | None = Field(description=_STYLE, examples=["video"])
+    email: str | None = Field(description="Where e-mail goes.", examples=["ada@example.org"])
+    phone: str | None = Field(description="Where SMS go.", examples=["+493012345678"])
+    push_token: str | None = Field(description="Of the device.", examples=["d3v1c3"])
+    next_item: str | None = Field(description="Title of what you recommend next.", examples=["Loops"])
+    course_progress_percent: int | None = Field(description="Of the present course.", examples=[40])
 
 
 def stored(body: ProfileChanges, *, whole: bool) -> Profile:
