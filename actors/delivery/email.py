@@ -130,7 +130,6 @@ class EmailChannel:
         message["Date"] = format_datetime(datetime.fromtimestamp(outgoing.created_ms // 1_000, UTC))
         message["Message-ID"] = f"<{hashlib.sha256(outgoing.id.encode()).hexdigest()[:40]}@{domain}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday reply comes back
-        message["Content-Language"] = words.locale
         if links.unsubscribe:
             message["List-Unsubscribe"] = f"<{links.unsubscribe}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
@@ -141,6 +140,7 @@ class EmailChannel:
         paragraphs = [part for part in words.body.split("\n\n") if part.strip()]
         html = _layout().render(words=words, paragraphs=paragraphs, links=links, labels=labels)
         message.add_alternative(html, subtype="html")
+        message["Content-Language"] = words.locale  # last: setting the content takes its headers out
         return message
 
 

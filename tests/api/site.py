@@ -26,6 +26,7 @@ from api.rim import Rim
 from api.serving import open_app, server_config
 from api.settings import Rate, Settings
 from engine import rules as engine_rules
+from engine.experiments.campaigns import standard
 from engine.risk import model as risk_model
 from tests.api.live import ms
 
@@ -249,6 +250,7 @@ def open_site(
         actors: learner actors.
         options: of `api.serving.open_app`.
     """
+    options.setdefault("campaigns", standard("at_risk"))
     clock = ManualClock(ms(now))
     opened = open_app(
         data, url, settings, RULES, risk_model.load(), runtime="local", actors=actors, clock=clock, **options
