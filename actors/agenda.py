@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.ports import State
-from engine.calendar import MS_PER_DAY
+from engine.calendar import MS_PER_DAY, MS_PER_MINUTE
 from engine.experiments.assignment import HOLDOUT
 from engine.experiments.campaigns import Campaign
 from engine.outcomes import ACHIEVEMENT, LEVEL, MILESTONE
@@ -38,12 +38,21 @@ PLACED = np.dtype([("row", "<u4"), ("day", "<i4"), ("at_ms", "<i8"), ("treatment
 NEWS = np.dtype([("day", "<i4"), ("achievement", "<i2"), ("milestone_days", "<i4"), ("level", "<i2")])
 """What may be celebrated of the newest local day that brought anything of the kind; -1 = none."""
 
+_BEFORE_MIDNIGHT_MS = 40 * MS_PER_MINUTE
 _NOTHING_NEW = np.array([(0, -1, -1, -1)], NEWS)
 
 
 def name_of(campaign: str, arm: str) -> str:
     """Return the name of a treatment."""
     return f"{campaign}/{arm}"
+
+
+def list_day(now_ms: int) -> int:
+    """Return the number of the day for which a list of learners is made at an instant.
+
+    Such a day begins at 23:20 UTC, when it is midnight in no zone: everybody's local day begins under one list.
+    """
+    return (now_ms + _BEFORE_MIDNIGHT_MS) // MS_PER_DAY
 
 
 def policies_of(campaigns: Sequence[Campaign]) -> dict[str, Policy]:
@@ -124,12 +133,12 @@ class Agenda:
     def known(self, name: str, day: int, now_ms: int) -> Knowledge:
         """Return what the policy of a treatment knows for a local day's decisions.
 
-        A list of learners that was made for one day of UTC serves the local day that each of them begins within it.
+        A list of learners serves the local day that each of them begins within the 24 hours that it is for.
         """
         made_ms, state = self._knowledge.get(name, (0, {}))
         if "day" not in state:
             return state
-        return {**state, "day": np.array(day)} if made_ms // MS_PER_DAY == now_ms // MS_PER_DAY else {}
+        return {**state, "day": np.array(day)} if list_day(made_ms) == list_day(now_ms) else {}
 
     def learn(self, name: str, made_ms: int, state: Knowledge) -> None:
         """Take over what the policy of a treatment knows from now on."""

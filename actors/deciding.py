@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.agenda import LOGGED, PLACED, Agenda, arm_codes, arm_names, name_of
+from actors.agenda import LOGGED, PLACED, Agenda, arm_codes, arm_names, list_day, name_of
 from actors.loop import Loop
 from actors.ports import Message
 from actors.register import Register
@@ -26,7 +26,7 @@ from engine.notifications.catalogue import catalogue, sends_of_week
 from engine.notifications.placing import REASONS, Attention, Candidate, Dropped, Placed, place
 from engine.notifications.quiet_hours import quiet_minutes
 from engine.policies import NO_MESSAGE, make
-from engine.policies.base import drawn
+from engine.policies.base import State, drawn
 from engine.policies.decisions import DECISION, described, rested_days, reward
 from engine.policies.seen import seen
 from engine.record import NEVER
@@ -191,6 +191,23 @@ class Desk:
                 else:
                     dropped.append((row, day, wish.treatment, wish.type, REASONS.index(fate.reason)))
         return np.array(placed, PLACED), np.array(dropped, DROPPED)
+
+    def gathered(self, treatment: str, now_ms: int) -> State:
+        """Return what these learners add to what the policy of a treatment knows.
+
+        That is all that has matured for one that learns; for one that chooses among all, how those in its arm stand.
+        """
+        policy = self.agenda.policies[treatment]
+        if policy.learns:
+            return self.agenda.learned(treatment)
+        campaign = next(each for each in self.agenda.campaigns if treatment.startswith(f"{each.id}/"))
+        known = np.flatnonzero(self.loop.records["as_of"] != NEVER)
+        arm = arm_names(campaign).index(treatment.partition("/")[2])
+        rows = known[arm_codes(campaign, [self.register.ids[row] or "" for row in known.tolist()]) == arm]
+        day = list_day(now_ms)
+        eligible = self.loop.eligible(day, rows)
+        context = seen(policy, self.loop.records[rows], day, eligible, self.numbers(rows), stream_of(campaign))
+        return policy.gather(context, np.zeros(0, DECISION))
 
     def fates(self, row: int, day: int, wishes: Sequence[Wish], now_ms: int) -> list[Placed | Dropped]:
         """Return what becomes of what campaigns would send one learner today."""

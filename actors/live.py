@@ -22,18 +22,18 @@ from actors.loop import Loop
 from actors.ports import Message, Scorer, State
 from actors.register import Profile, Register
 from actors.rescoring import Rescoring, RiskChange
-from actors.views import LearnerView
+from actors.views import Views
 from engine import calendar, events, receipts
 from engine.errors import InputError
 from engine.notifications.catalogue import CHANNELS
 from engine.policies import make
-from engine.record import NEVER, canonical_bytes, column
+from engine.record import NEVER
 
 if TYPE_CHECKING:
     from actors.spec import ActorSpec
 
 
-class LiveLearners:
+class LiveLearners(Views):
     """The learners of one actor in the service.
 
     Args:
@@ -244,45 +244,13 @@ class LiveLearners:
         """Return what the policy of a treatment knows at an instant."""
         return self.agenda.known(treatment, int(self.register.days_at(now_ms)[""]), now_ms)
 
+    def gathered(self, treatment: str, now_ms: int) -> State:
+        """Return what these learners add to what the policy of a treatment knows."""
+        return self._desk.gathered(treatment, now_ms)
+
     def waiting(self) -> int:
         """Return how many learners wait for a score."""
         return self._rescoring.waiting()
-
-    def learner(self, learner_id: str, now_ms: int) -> LearnerView:
-        """Return all that is held of a learner; `InputError` if nobody has that id."""
-        row = self.register.row(learner_id)
-        at = np.array([row])
-        day, minute = self.register.local(at, np.array([now_ms]), [None])
-        day = np.maximum(day, self.loop.records["as_of"][at])  # who goes west does not live a day again
-        profile, triggers = self.register.profiles.get(row, {}), self.loop.triggers_of(row)
-        return LearnerView(self.loop.records[at], profile, int(day[0]), int(minute[0]), triggers)
-
-    def learners(self, rows: list[int], now_ms: int) -> list[LearnerView | None]:
-        """Return all that is held of the learners of rows, None = erased."""
-        found = (self.register.ids[row] for row in rows)
-        return [None if name is None else self.learner(name, now_ms) for name in found]
-
-    def today(self, learner_id: str, now_ms: int) -> int:
-        """Return a learner's local day, also of one who is new."""
-        day, _ = self.register.local(self.register.place([learner_id])[0], np.array([now_ms]), [None])
-        return int(day[0])
-
-    def ids(self, start: int) -> list[str | None]:
-        """Return the ids of rows from ``start`` on; None = erased."""
-        return self.register.ids[start:]
-
-    def columns(self, names: list[str], now_ms: int) -> dict[str, NDArray[Any]]:
-        """Return fields of all records, ``view.xp`` among them, and ``today``, each learner's local day."""
-        today = np.maximum(self.register.now(now_ms)[0], self.loop.records["as_of"])
-        return {"today": today, **{name: column(self.loop.records, name).copy() for name in names}}
-
-    def profiles(self, rows: list[int]) -> list[Profile]:
-        """Return the profiles of rows, empty where there is none."""
-        return [self.register.profiles.get(row, {}) for row in rows]
-
-    def canonical(self, _arm: int, rows: Any) -> bytes:
-        """Return the given records as the digest takes them."""
-        return canonical_bytes(self.loop.records[np.asarray(rows)])
 
     # What a snapshot holds.
 

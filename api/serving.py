@@ -27,6 +27,7 @@ from api.context import Context
 from api.delivery import open_delivery
 from api.delivery_settings import DeliverySettings
 from api.drifting import Drifting
+from api.knowing import Knowing
 from api.lane_metrics import LaneMetrics
 from api.learning import Learning, registry_of
 from api.model_metrics import ModelMetrics
@@ -37,7 +38,7 @@ from api.rolling import Rolling
 from api.settings import Settings
 from api.tokens import Tokens, token_secrets
 from api.weekly import WeeklyReports
-from api.wiring import RuntimeName, open_service
+from api.wiring import RuntimeName, knowledge_of, open_service
 from engine.errors import EngageError
 from engine.experiments.campaigns import Campaign
 from engine.risk.model import RiskModel
@@ -177,6 +178,7 @@ def open_app(
             ticking: dict[str, jobs.Job] = {
                 "weekly": WeeklyReports(service, reports, lambda log: SqlJournal(place.url, log), rules),
                 "rolling": rolling,
+                "knowing": Knowing(service, campaigns, knowledge_of(campaigns)),
                 "drifting": drifting,
             }
             if learn_days:

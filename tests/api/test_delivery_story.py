@@ -20,6 +20,8 @@ from tests.api.site import Site, eventually, open_site
 from tests.mail import MailServer
 
 PUBLIC = "https://engage.learn.example"
+
+
 def wanting(name: str, kind: str, priority: int) -> Campaign:
     """Return a campaign that wants everybody whose risk is critical."""
     params = {"from_risk": 80.0, "critical_from": 80.0, "critical": [kind]}
