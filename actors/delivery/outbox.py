@@ -116,7 +116,11 @@ class Outbox:
     @staticmethod
     def _insert(connection: Connection) -> Any:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        return dialect.insert(OUTBOX).on_conflict_do_nothing(index_elements=["id"])
+        return (
+            dialect.insert(OUTBOX)
+            .on_conflict_do_nothing(index_elements=["id"])
+            .execution_options(preserve_rowcount=True)
+        )
 
     def cursor(self, name: str, log: int) -> int:
         """Return the newest entry of a log that a reader has been through, 0 = none."""
