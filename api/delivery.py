@@ -6,7 +6,9 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from actors.delivery.channel import Channel
 from actors.delivery.email import EmailChannel
@@ -28,6 +30,7 @@ from api.composing import ADDRESSES, Composer
 from api.delivery_settings import DeliverySettings
 from api.gateway import Gateway, GatewayChannel
 from api.links import Linker
+from api.shapes.inbox import message_told, task_told
 from engine.calendar import MS_PER_DAY
 from engine.notifications.words import Words
 from engine.rules import Rules
@@ -66,6 +69,19 @@ class Delivery:
     channels: tuple[Channel, ...]
     secrets: tuple[bytes, ...]
 
+    def held(self, learner_id: str) -> Iterator[dict[str, Any]]:
+        """Yield all that is kept of a learner, line by line."""
+        for message in self.inbox.all_of(learner_id):
+            yield {"part": "message", **message_told(message), "dismissedAt": _instant(message.dismissed_ms)}
+        for fate in self.outbox.of_learner(learner_id):
+            told = {"deliveryId": fate.id, "channel": fate.channel, "state": fate.state, "reason": fate.reason}
+            yield {"part": "delivery", **told, "at": _instant(fate.changed_ms)}
+        for response in self.responses.of_learner(learner_id):
+            told = {"deliveryId": response.id, "response": response.kind, "at": _instant(response.at_ms)}
+            yield {"part": "response", **told}
+        for task in self.tasks.of_learner(learner_id):
+            yield {"part": "task", **task_told(task).model_dump(mode="json", by_alias=True)}
+
     def forget(self, learner_id: str) -> None:
         """Delete all that is kept of a learner."""
         for store in (self.outbox, self.inbox, self.tasks, self.responses):
@@ -103,6 +119,10 @@ def _channels(
     for name, gateway in (("push", settings.push), ("sms", settings.sms)):
         if gateway is not None:
             yield GatewayChannel(name, Gateway(name, gateway.url, gateway.secret.encode(), clock))
+
+
+def _instant(at_ms: int | None) -> str | None:
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat()
 
 
 @contextlib.contextmanager

@@ -27,7 +27,9 @@ _CHUNK_BYTES = 64 << 10
 _DESCRIPTION = (
     "One JSON object a line, told apart by `part`: about, profile, record (each field with unit and meaning), then all"
     " that was journalled, in order: appeared, event, outcome, send, daily (signals and risk as they stood when a local"
-    " day began), profile_change, evening; at last end, with how many lines came before: without it, it is not whole."
+    " day began), decided, decision, reward, placed, dropped, moved, withheld (what campaigns wanted and what became of"
+    " it), profile_change; then message (the inbox), delivery, response, task; at last end, with how many lines came"
+    " before: without it, it is not whole."
 )
 
 
@@ -78,6 +80,7 @@ def _lines(engine: Context, learner_id: str, view: LearnerView) -> Iterator[dict
     for entry in engine.service.entries(engine.service.lane(learner_id).log):
         for held in holdings(entry, row, learner_id):
             yield lines.line(held)
+    yield from engine.delivery.held(learner_id)
 
 
 def _chunks(lines: Iterator[dict[str, Any]]) -> Iterator[bytes]:

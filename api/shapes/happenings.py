@@ -71,7 +71,7 @@ def send_told(facts: dict[str, Any]) -> dict[str, Any]:
     """Return a notification that is delivered.
 
     Args:
-        facts: id, learner, type, local day and channels.
+        facts: as `actors.sending` puts it.
     """
     return {
         "type": "send",
@@ -80,4 +80,6 @@ def send_told(facts: dict[str, Any]) -> dict[str, Any]:
         "notification": facts["type"],
         "date": date_of(facts["day"]).isoformat(),
         "channels": [to_camel(channel) for channel in facts["channels"]],
+        "campaign": facts["campaign"],
+        "arm": facts["arm"],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from api.wiring import open_service
 from engine import record
 from engine import rules as engine_rules
 from engine.calendar import MS_PER_DAY
+from engine.experiments.campaigns import Campaign
 from engine.risk import model as risk_model
 from simulation.adapters.event_log import ResolvedLog
 from simulation.replay import replay
@@ -97,7 +98,13 @@ def digest_of(service: Service) -> str:
 
 @contextlib.contextmanager
 def living(
-    data: Path, now: str, *, url: str | None = None, actors: int | None = None, zone: str = "UTC"
+    data: Path,
+    now: str,
+    *,
+    url: str | None = None,
+    actors: int | None = None,
+    zone: str = "UTC",
+    campaigns: Sequence[Campaign] = (),
 ) -> Iterator[Live]:
     """Run a service until the block ends; all that it holds stays in the directory, or at the URL."""
     place = open_place(data, url, actors)
@@ -115,6 +122,7 @@ def living(
             place.snapshots,
             clock,
             zone=zone,
+            campaigns=campaigns,
             models=registry_of(data).directory,
         ) as service,
     ):

@@ -23,6 +23,7 @@ from api import week, weekly
 from api.routes import reports as routes
 from api.weekly import WeeklyReports
 from engine import calendar
+from engine.experiments.campaigns import standard
 from engine.risk.dropoff import standing_names
 from tests.api.live import RULES, Live, living
 
@@ -76,6 +77,9 @@ class Diary:
         return tally
 
 
+STREAKS = tuple(campaign for campaign in standard("none") if campaign.id == "streaks")
+
+
 def five_weeks(live: Live) -> Diary:
     """Let forty learners of two zones come and go, until Monday morning after the week."""
     diary = Diary(live)
@@ -88,10 +92,15 @@ def five_weeks(live: Live) -> Diary:
     live.profile("w-only-a-profile", timezone="UTC")
     day = FIRST_DAY
     while day < LAST:
-        for hour in ("00:30", "12:00", "13:00", "19:00"):  # 13:00 is evening in Kolkata, 19:00 is tomorrow there
+        # 15:35 is the best hour of the evening in Kolkata, 19:00 is tomorrow there
+        for hour in ("00:30", "12:00", "13:00", "15:35", "19:00", "21:05"):
             live.until(f"{day}T{hour}")
             for learner in learners:
-                if starts[learner] <= day and hour != "00:30" and chance.random() < keen[learner] / 2:
+                if (
+                    starts[learner] <= day
+                    and hour in {"12:00", "13:00", "19:00"}
+                    and chance.random() < keen[learner] / 2
+                ):
                     diary.track(learner)
         day += timedelta(1)
     live.until(f"{LAST}T00:30", f"{LAST}T13:00")
@@ -100,7 +109,7 @@ def five_weeks(live: Live) -> Diary:
 
 @pytest.mark.parametrize("actors", [1, 3])
 def test_a_report_says_what_happened(tmp_path: Path, actors: int) -> None:
-    with living(tmp_path, f"{FIRST_DAY}T00:10", actors=actors) as live:
+    with living(tmp_path, f"{FIRST_DAY}T00:10", actors=actors, campaigns=STREAKS) as live:
         diary = five_weeks(live)
         job(live).step(live.clock())
         (report,) = stored(live)

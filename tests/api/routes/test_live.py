@@ -133,11 +133,11 @@ def test_erased_learners_are_in_no_history(site: Site) -> None:
 def test_a_reminder_is_told(site: Site) -> None:
     site.days(4, "ann")
     with site.listen(Role.LEARNER) as ear:
-        site.advance(hours=7)
+        site.advance(hours=9)
         send = ear.until("send")[-1].data
     assert send == {
         "type": "send", "sendId": send["sendId"], "userId": "ann", "notification": "streak_warning",
-        "date": "2026-03-06", "channels": send["channels"],
+        "date": "2026-03-06", "channels": send["channels"], "campaign": "streaks", "arm": "all",
     }  # fmt: skip
     assert "inApp" in send["channels"]
 

@@ -22,6 +22,11 @@ WHOLE = {
     "pictureUrl": "https://cdn.example.org/ada.png",
     "anonymous": True,
     "learningStyle": "visual",
+    "email": "ada@example.org",
+    "phone": "+493012345678",
+    "pushToken": "d3v1c3:abc",
+    "nextItem": "Loops",
+    "courseProgressPercent": 40,
 }
 EMPTY = {**dict.fromkeys(WHOLE), "consents": dict.fromkeys(("email", "push", "inApp", "sms"), True), "anonymous": False}
 
@@ -118,6 +123,9 @@ def test_only_who_is_known_can_be_patched_or_read(site: Site) -> None:
         {"pictureUrl": "http://cdn.example.org/a.png"}, {"pictureUrl": "javascript:alert(1)"},
         {"pictureUrl": "https://user:pass@example.org/a.png"}, {"pictureUrl": "https://"},
         {"pictureUrl": "https://example.org/" + "x" * 2_100},
+        {"email": "ada"}, {"email": "ada@example.org, eve@example.org"}, {"email": "a\r\nBcc: b@c"},
+        {"email": "Ada <ada@example.org>"}, {"phone": "030 12345"}, {"phone": "+0301234567"}, {"pushToken": "a b"},
+        {"nextItem": "x" * 201}, {"courseProgressPercent": 101}, {"courseProgressPercent": "40"},
         {"anonymous": None}, {"anonymous": "yes"}, {"learningStyle": "x" * 41}, {"zones": [[0, "UTC"]]}, [], None,
     ],
 )  # fmt: skip
