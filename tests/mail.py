@@ -19,7 +19,7 @@ SOON_S = 15.0
 _HOST = "127.0.0.1"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that nobody listens on: the library cannot be asked which one it was given."""
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
@@ -39,7 +39,7 @@ class MailServer:
         self.answer, self.to_recipient = answer, to_recipient
         self.messages: list[EmailMessage] = []
         self.begun = threading.Semaphore(0)  # released as each message's content has come
-        self._port = _free_port()
+        self._port = free_port()
         self._controller = Controller(self, hostname=_HOST, port=self._port, enable_SMTPUTF8=True)
 
     @property

@@ -15,7 +15,7 @@ from actors.ports import JournalError
 _log = logging.getLogger("engage.sender")
 _LOOK_S = 0.2  # an idle thread looks into the outbox this often, unless it is woken
 _TROUBLE_S = 1.0  # ... and after trouble with the database only then
-LEASE_MS = 60_000
+LEASE_MS = 120_000
 """How long a thread holds an item: longer than any channel takes."""
 
 

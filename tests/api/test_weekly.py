@@ -93,14 +93,10 @@ def five_weeks(live: Live) -> Diary:
     day = FIRST_DAY
     while day < LAST:
         # 15:35 is the best hour of the evening in Kolkata, 19:00 is tomorrow there
-        for hour in ("00:30", "12:00", "13:00", "15:35", "19:00", "21:05"):
+        for hour, busy in {"00:30": 0, "12:00": 1, "13:00": 1, "15:35": 0, "19:00": 1, "21:05": 0}.items():
             live.until(f"{day}T{hour}")
             for learner in learners:
-                if (
-                    starts[learner] <= day
-                    and hour in {"12:00", "13:00", "19:00"}
-                    and chance.random() < keen[learner] / 2
-                ):
+                if busy and starts[learner] <= day and chance.random() < keen[learner] / 2:
                     diary.track(learner)
         day += timedelta(1)
     live.until(f"{LAST}T00:30", f"{LAST}T13:00")

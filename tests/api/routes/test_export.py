@@ -86,7 +86,7 @@ def test_outcomes_sends_profiles_and_daily_signals_are_there(site: Site) -> None
     assert (kinds["milestone_reached"], kinds["freeze_awarded"], kinds["freeze_used"]) == (1, 2, 2)
     assert all(line["outcomeId"].startswith("ann/") for line in parts(told, "outcome"))
     sends = parts(told, "send")
-    assert "streak_warning" in {send["notification"] for send in sends}
+    assert ("milestone_celebration", "celebrations") in {(send["notification"], send["campaign"]) for send in sends}
     assert {send["userId"] for send in sends} == {"ann"}
     [profile], changes = parts(told, "profile"), parts(told, "profile_change")
     assert [zone["timezone"] for zone in profile["timezones"]] == ["Europe/Berlin", "Asia/Tokyo"]
