@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
 from jinja2 import Environment, StrictUndefined
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from actors.delivery.responses import Kind
@@ -18,7 +18,7 @@ from actors.delivery.responses import Response as Heard
 from actors.register import UnknownLearnerError
 from api.context import Context, Engine
 from api.delivery import bounce
-from api.links import Link, Purpose
+from api.links import LONGEST, Link, Purpose
 from api.problems import Refused, responses
 from api.signatures import verify
 from api.wire import Wire
@@ -35,15 +35,21 @@ _PAGE = Environment(autoescape=True, undefined=StrictUndefined).from_string(
     File(__file__).with_name("unsubscribe.html.j2").read_text("utf-8")
 )
 
-Token = Annotated[str, Path(max_length=8_192, description="The signed part of the link.")]
+Token = Annotated[
+    str, Path(max_length=LONGEST, pattern=r"^[A-Za-z0-9_.-]+$", description="The signed part of the link.")
+]
 
 
 class Report(Wire):
     """What a gateway says of what it was given."""
 
-    id: str = Field(max_length=1_024, description="As it was given.", examples=["u-17/gentle_reminder/20414/push"])
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"id": "u-17/gentle_reminder/20414/push", "event": "delivered"}]}
+    )
+
+    id: str = Field(max_length=1_024, description="As it was given.")
     event: Literal["delivered", "opened", "clicked", "bounced", "complained"] = Field(
-        description="What happened; a bounced or complaining address is not used again.", examples=["delivered"]
+        description="What happened; a bounced or complaining address is not used again."
     )
 
 
@@ -102,7 +108,9 @@ async def go(engine: Engine, token: Token) -> RedirectResponse:
     return RedirectResponse(target, status_code=302)
 
 
-@router.post("/api/engagement/deliveries", summary="Report a delivery", status_code=204, responses=responses(404, 422))
+@router.post(
+    "/api/engagement/deliveries", summary="Report a delivery", status_code=204, responses=responses(401, 404, 422)
+)
 async def report(engine: Engine, request: Request, body: Report) -> None:
     """Take in what a gateway says of a notification; signed as requests to it are, with the same secret."""
     raw = await request.body()

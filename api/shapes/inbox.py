@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from actors.delivery.inbox import InboxMessage
 from actors.delivery.tasks import Task
@@ -38,9 +38,13 @@ class InboxState(Wire):
 class MessageMark(Wire):
     """What a learner did with a message."""
 
-    message_id: str = Field(max_length=1_024, description="Which.", examples=["u-17/gentle_reminder/20414/in_app"])
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"messageId": "u-17/gentle_reminder/20414/in_app", "mark": "read"}]}
+    )
+
+    message_id: str = Field(max_length=1_024, description="Which.")
     mark: Literal["read", "dismissed"] = Field(
-        description="What is dismissed has been read, too, and is listed no longer.", examples=["read"]
+        description="What is dismissed has been read, too, and is listed no longer."
     )
 
 
@@ -69,10 +73,16 @@ class TaskPage(Wire):
 class TaskMark(Wire):
     """What an operator does with a task."""
 
-    task_id: str = Field(max_length=1_024, description="Which.", examples=["u-17/human_outreach/20414/operator"])
-    operator: str = Field(min_length=1, max_length=80, description="Who.", examples=["ben"])
-    action: Action = Field(description="Take it, give it back, or say how it ended.", examples=["claim"])
-    note: str = Field("", max_length=2_000, description="How it went.", examples=["Will be back on Monday."])
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"taskId": "u-17/human_outreach/20414/operator", "operator": "ben", "action": "claim"}]
+        }
+    )
+
+    task_id: str = Field(max_length=1_024, description="Which.")
+    operator: str = Field(min_length=1, max_length=80, description="Who.")
+    action: Action = Field(description="Take it, give it back, or say how it ended.")
+    note: str = Field("", max_length=2_000, description="How it went.")
 
 
 def message_told(message: InboxMessage) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,21 +15,27 @@ from hypothesis import HealthCheck, settings
 from prometheus_client import CollectorRegistry
 from schemathesis import Case, SerializationContext
 
+from actors.delivery.inbox import InboxMessage
+from actors.delivery.outbox import Item
 from api import streams
 from api.access import Role
 from api.app import create_app
 from api.clock import wall_clock
+from api.delivery_settings import DeliverySettings, GatewaySettings
 from api.problems import KINDS, MEDIA_TYPE, SCHEMA
 from api.rim import Rim
 from api.settings import Rate, Settings
+from api.signatures import sign
 from api.tokens import Tokens
 from tests.api.rim import SECRET, MemoryKeys
 from tests.api.site import SOON_S, Site, open_site
+from tests.receivers import SECRET as GATEWAY_SECRET
 
 NOW = "2026-11-22T19:00"  # the document's examples are of that evening
 DRAWN = 8  # for each operation and role, beside each value, type and bound of the schema in turn
 UNBOUNDED = Settings(learner_rate=Rate(1e6, 10**6), service_rate=Rate(1e6, 10**6), stranger_rate=Rate(1e6, 10**6))
 REFUSALS = [400, 401, 403, 404, 405, 413, 415, 422]
+PUSH = GatewaySettings(url="http://127.0.0.1:9/", secret=GATEWAY_SECRET)  # nobody is there
 PATHS = "/api/engagement/learners/{userId}"
 
 
@@ -58,7 +65,9 @@ _CHECKED = {
             "checks": {"negative_data_rejection": {"enabled": False}},
         },
         {
-            "include-path": [f"{PATHS}/profile", f"{PATHS}/export"],  # DELETE is for a learner of that very name
+            "include-path": [
+                f"{PATHS}/{part}" for part in ("profile", "export", "inbox")
+            ],  # DELETE is for a learner of that very name
             "checks": {"allow_header_conformance": {"enabled": False}},
         },
     ],
@@ -112,7 +121,7 @@ def test_every_operation_is_told_in_words(name: str) -> None:
 @each_operation
 def test_every_refusal_is_one_of_ours(name: str) -> None:
     told = OPERATIONS[name]["responses"]
-    refusals = {int(status) for status in told if not status.startswith("2")}
+    refusals = {int(status) for status in told if status >= "4"}
     assert len(told) - len(refusals) == 1 and refusals <= set(KINDS)
     for status in refusals:
         assert told[str(status)]["content"] == {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}}}
@@ -131,20 +140,36 @@ def bodies() -> Iterator[tuple[str, str, Any]]:
             yield from ((name, media_type, example) for example in own)
 
 
+def send(site: Site, send_id: str) -> None:
+    """Let a send have come by every way of which examples speak."""
+    delivery, now_ms = site.context.delivery, site.clock()
+    delivery.inbox.put(
+        InboxMessage(f"{send_id}/in_app", "u-17", "gentle_reminder", "t", "t", "ltr", "en", None, now_ms)
+    )
+    delivery.tasks.add(
+        send_id.replace("gentle_reminder", "human_outreach") + "/operator", "u-17", "t", "t", "t", now_ms
+    )
+    delivery.outbox.put([Item(f"{send_id}/push", "push", "u-17", due_ms=now_ms + 1, expires_ms=now_ms + 2)], now_ms)
+
+
 @pytest.mark.parametrize(("name", "media_type", "example"), list(bodies()))
 def test_examples_of_bodies_work_as_they_stand(
     name: str, media_type: str, example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert example is not None
     method, path = name.split()
-    with open_site(tmp_path, NOW) as fresh:
+    with open_site(tmp_path, NOW, delivery=DeliverySettings(push=PUSH)) as fresh:
         for learner in ("u-17", "u-18"):
             fresh.track(learner)
+        send(fresh, "u-17/gentle_reminder/20414")
         sent = {"content": example} if isinstance(example, str) else {"json": example}
         url = httpx.URL(path.replace("{userId}", "u-17"))
         if path == "/xapi/statements" and method == "PUT":
             url = url.copy_set_param("statementId", "7b6f1b0e-5d0c-4f3a-8f5c-0d9c6c1d7e11")
         headers = {"Content-Type": media_type, "X-Experience-API-Version": "1.0.3"} | fresh.bearer(Role.SERVICE)
+        if path.endswith("/deliveries"):
+            sent = {"content": json.dumps(example)}
+            headers |= sign(PUSH.secret.encode(), "report", fresh.clock() // 1_000, sent["content"].encode())
         answer = fresh.http.request(method, url, headers=headers, **sent)
         assert answer.status_code in (200, 204), answer.text
         assert '"refused":1' not in answer.text
