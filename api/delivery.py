@@ -118,7 +118,7 @@ def _channels(
         yield EmailChannel(settings.email.url, settings.email.sender)
     for name, gateway in (("push", settings.push), ("sms", settings.sms)):
         if gateway is not None:
-            yield GatewayChannel(name, Gateway(name, gateway.url, gateway.secret.encode(), clock))
+            yield GatewayChannel(name, Gateway(name, gateway.url, gateway.key, clock))
 
 
 def _instant(at_ms: int | None) -> str | None:

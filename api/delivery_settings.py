@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from engine.errors import InputError
 
 _VARIABLE = "env:"  # what stands in the environment and not in the file: env:NAME
 _LEAST_SECRET = 24  # characters
+_ENCODED = "whsec_"
 
 
 class _Strict(BaseModel):
@@ -28,10 +30,30 @@ class MailSettings(_Strict):
 
 
 class GatewaySettings(_Strict):
-    """A gateway: its address, and the secret that signs what is sent there and what comes from there."""
+    """A gateway: its address, and the secret that signs what is sent there and what comes from there.
+
+    A secret ``whsec_...`` is one of Standard Webhooks: base64; any other is taken as it stands.
+    """
 
     url: str
     secret: Annotated[str, Field(min_length=_LEAST_SECRET)]
+
+    @field_validator("secret")
+    @classmethod
+    def _can_be_read(cls, secret: str) -> str:
+        if secret.startswith(_ENCODED):
+            try:
+                base64.b64decode(secret.removeprefix(_ENCODED), validate=True)
+            except ValueError:
+                raise ValueError(f"Input should be base64 after {_ENCODED}") from None
+        return secret
+
+    @property
+    def key(self) -> bytes:
+        """Return the secret as signatures use it."""
+        if self.secret.startswith(_ENCODED):
+            return base64.b64decode(self.secret.removeprefix(_ENCODED))
+        return self.secret.encode()
 
 
 class DeliverySettings(_Strict):
@@ -52,7 +74,7 @@ class DeliverySettings(_Strict):
 
     def secrets(self) -> list[bytes]:
         """Return the secrets by which gateways sign what they report."""
-        return [each.secret.encode() for each in (self.push, self.sms) if each is not None]
+        return [each.key for each in (self.push, self.sms) if each is not None]
 
 
 def read_delivery(path: Path | None) -> DeliverySettings:
