@@ -56,7 +56,7 @@ class MailServer:
             envelope.rcpt_options.extend(options)
         return self.to_recipient
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # as above
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # the library's own spelling
         """Keep a message."""
         content: Any = envelope.content
         message = email.message_from_bytes(content, policy=email.policy.default)

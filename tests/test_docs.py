@@ -23,10 +23,12 @@ from api.access import ACCESS, Role, Rule
 from api.batches import MOST_EVENTS
 from api.bodies import MOST_SINGLE
 from api.cli.main import app
+from api.delivery_settings import read_delivery
 from api.problems import KINDS
 from api.settings import Settings
 from engine import outcomes, policies, rules
 from engine.arrival import VERDICTS
+from engine.experiments.campaigns import read_campaigns
 from engine.record import new_records
 from engine.rules import Action
 from engine.signals import __main__ as signals_page
@@ -209,6 +211,18 @@ def access_row(entry: tuple[tuple[str, str], Rule]) -> str:
     if rule.own and Role.LEARNER in rule.roles:
         may[Role.LEARNER] = "own data"
     return f"| {call} | {' | '.join(may.values())} | {rule.scope or '-'} |"
+
+
+def test_the_files_that_operators_write_are_read_as_they_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ENGAGE_SMTP_URL", "PUSH_SECRET"):
+        monkeypatch.setenv(name, "smtps://mail.example/" + name)
+    for page, read in (("notifications", read_campaigns), ("operations", read_delivery)):
+        shown = re.findall(r"^```toml\n(.*?)^```$", (ROOT / f"docs/{page}.md").read_text("utf-8"), re.M | re.S)
+        assert len(shown) == 1
+        (tmp_path / "file.toml").write_text(shown[0], "utf-8")
+        assert read(tmp_path / "file.toml")
 
 
 def test_the_page_of_signals_is_the_catalogue() -> None:

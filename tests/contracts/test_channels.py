@@ -273,5 +273,5 @@ def test_a_receiver_that_is_down_is_tried_later(remote: Remote) -> None:
 
 def test_what_goes_wrong_can_be_told_elsewhere() -> None:
     for error in (RetryLaterError("push", "status 503", 120.0), UndeliverableError("email", "reply 550", bounced=True)):
-        again = pickle.loads(pickle.dumps(error))  # noqa: S301  # ours
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301  # of our own making
         assert type(again) is type(error) and vars(again) == vars(error) and str(again) == str(error)

@@ -20,10 +20,12 @@ from actors.parcels import Parcel
 from actors.ports import Scores
 from actors.spec import ActorSpec
 from engine import rules
+from engine.experiments.campaigns import standard
 from tests.faults.faulty_disk import Disk, DiskJournal, DiskStore, Luck
 from tests.faults.faulty_network import FaultyRuntime
 
 RULES = rules.load()
+CAMPAIGNS = standard("thompson")  # draws, and learns
 
 
 class Sent(NamedTuple):
@@ -116,7 +118,7 @@ class Service:
     """
 
     def __init__(self, disk: Disk, parts: Parts, clock: Callable[[], int], snapshot_s: float) -> None:
-        spec = ActorSpec(0, 0, 0, RULES, snapshot_s=snapshot_s)
+        spec = ActorSpec(0, 0, 0, RULES, snapshot_s=snapshot_s, campaigns=CAMPAIGNS)
         holder = disk.claim()
 
         def make() -> LearnerActor:

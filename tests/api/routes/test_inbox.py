@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,11 @@ def sent(site: Site, *learners: str) -> None:
     site.advance(hours=12.1)  # the next local day, on which it is decided
     site.advance(hours=20.9)  # 21:00 of it
     for learner in learners:
-        eventually(lambda learner=learner: bool(site.context.delivery.inbox.all_of(learner)))  # type: ignore[misc]
+        eventually(partial(came, site, learner))
+
+
+def came(site: Site, learner: str) -> bool:
+    return bool(site.context.delivery.inbox.all_of(learner))
 
 
 def mark(site: Site, message_id: str, how: str, role: Role = Role.LEARNER, learner: str = "ann") -> int:
