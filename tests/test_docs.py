@@ -219,9 +219,8 @@ def test_the_files_that_operators_write_are_read_as_they_are_shown(
     for name in ("ENGAGE_SMTP_URL", "PUSH_SECRET"):
         monkeypatch.setenv(name, "smtps://mail.example/" + name)
     for page, read in (("notifications", read_campaigns), ("operations", read_delivery)):
-        shown = re.findall(
-            r"^```toml\n(.*?)^```$", (ROOT / f"docs/{page}.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
-        )
+        fences = FENCE.findall((ROOT / f"docs/{page}.md").read_text("utf-8"))
+        shown = [content for _, language, content in fences if language == "toml"]
         assert len(shown) == 1
         (tmp_path / "file.toml").write_text(shown[0], "utf-8")
         assert read(tmp_path / "file.toml")
