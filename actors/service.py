@@ -201,6 +201,10 @@ class Service:
         """Yield all entries of a journal, in order."""
         return self._journal_of(log).read(0)
 
+    def entries_of(self, log: int, kind: str) -> Iterator[Entry]:
+        """Yield the entries of a journal that are messages of one kind, in order."""
+        return self._journal_of(log).of_kind(kind, 0)
+
     def end(self) -> None:
         """Take nothing more, finish what is waiting, save snapshots."""
         for lane in self.lanes:

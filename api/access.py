@@ -98,6 +98,7 @@ ACCESS: dict[tuple[str, str], Rule] = {
     ("GET", "/opened/{token}"): PUBLIC,
     ("GET", "/go/{token}"): PUBLIC,
     ("GET", "/api/engagement/reports/weekly"): ADMIN,
+    ("GET", "/api/engagement/reports/campaigns"): ADMIN,
     ("GET", "/xapi/about"): PUBLIC,
     ("POST", "/xapi/statements"): SERVICE_INGEST,
     ("PUT", "/xapi/statements"): SERVICE_INGEST,

@@ -20,6 +20,7 @@ from api.limits import Limiter
 from api.metrics import HttpMetrics
 from api.rim import Rim
 from api.routes import (
+    campaigns,
     erasure,
     export,
     inbox,
@@ -43,7 +44,7 @@ from api.routes import (
 ROUTES: tuple[ModuleType, ...] = (
     *(intake, streak, run, progress, leaderboard, risk, live),
     *(profiles, inbox, outreach, responses),
-    *(export, erasure, reports, xapi, tokens, operations, reference),
+    *(export, erasure, reports, campaigns, xapi, tokens, operations, reference),
 )
 """The modules whose ``router`` is served, in the order in which the documentation shows them."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -57,6 +57,12 @@ class Responses:
                 for row in connection.execute(query):
                     found.setdefault(row.id, {})[Kind(row.kind)] = row.at_ms
         return found
+
+    def since(self, at_ms: int) -> Iterator[Response]:
+        """Yield all responses from an instant on."""
+        with self._database.reading() as connection:
+            for row in connection.execute(select(RESPONSES).where(RESPONSES.c.at_ms >= at_ms)):
+                yield Response(row.id, Kind(row.kind), row.learner, row.at_ms)
 
     def of_learner(self, learner: str) -> list[Response]:
         """Return all responses of a learner, oldest first."""
