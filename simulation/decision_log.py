@@ -51,15 +51,22 @@ def to_table(logs: Sequence[NDArray[Any]], arm_ids: Sequence[str], rules: Rules)
         arm_ids: the arms.
         rules: for the names of the standings.
     """
-    frames = [_table(log, arm, rules) for log, arm in zip(logs, arm_ids, strict=True)]
+    frames = [to_frame(log, [arm] * len(log), rules) for log, arm in zip(logs, arm_ids, strict=True)]
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema())
 
 
-def _table(log: NDArray[Any], arm: str, rules: Rules) -> pl.DataFrame:
+def to_frame(log: NDArray[Any], arms: Sequence[str], rules: Rules) -> pl.DataFrame:
+    """Return one decision log as a table.
+
+    Args:
+        log: rows with the fields of `DECISION`.
+        arms: whose decision each row is.
+        rules: for the names of the standings.
+    """
     types, standings = catalogue().names, standing_names(rules)
     kinds = [*types, None]  # -1 is the last: nothing
     columns: dict[str, Any] = {
-        "arm": [arm] * len(log),
+        "arm": list(arms),
         "learner": log["learner"],
         "day": dates(log["day"]),
         "risk": log["risk"],

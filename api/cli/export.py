@@ -12,6 +12,7 @@ from actors.storage.journal import SqlJournal
 from api import exports
 from api.cli.console import Stopwatch, console, output_file, progress
 from api.cli.options import DATA, Data, DatabaseUrl
+from api.export_tables import TableName
 from api.place import find_place, zone_of
 from engine import rules as engine_rules
 from engine.errors import InputError
@@ -19,8 +20,11 @@ from engine.errors import InputError
 
 def export(
     table: Annotated[
-        exports.TableName,
-        typer.Argument(help="events: the event log; signals: daily scorings; outcomes: what events and days brought"),
+        TableName,
+        typer.Argument(
+            help="events: the event log; signals: daily scorings; outcomes: what events and days brought; "
+            "decisions: of campaigns, a week later, with their rewards"
+        ),
     ],
     out: Annotated[Path, typer.Option(help="File (.parquet)")],
     data: Data = DATA,

@@ -19,7 +19,7 @@ from actors.ports import Entry, Message
 from actors.storage.schema import LOGS
 from api import exports, history
 from api.clock import wall_clock
-from api.exports import TableName
+from api.export_tables import TableName
 from engine import calendar, signals
 from engine.arrival import VERDICTS
 from engine.errors import InputError
