@@ -128,7 +128,7 @@ class Desk:
         return to_message(Tables(*joined), {"now_ms": now_ms, "treatments": names})
 
     def _day(self, rows: NDArray[np.int64], day: int, names: list[str], now_ms: int) -> Tables:
-        eligible = self.loop.eligible(day, rows)
+        eligible = self._eligible(day, rows)
         wishes: dict[int, list[Wish]] = {}
         logs = []
         for campaign in self.agenda.campaigns:
@@ -143,6 +143,12 @@ class Desk:
         done = np.zeros(len(rows), DONE)
         done["row"], done["day"] = rows, day
         return Tables(done, placed, dropped, np.concatenate(logs), matured)
+
+    def _eligible(self, day: int, rows: NDArray[np.int64]) -> NDArray[np.uint16]:
+        """Return the types for which learners are eligible; what happened before yesterday is no news."""
+        eligible = self.loop.eligible(day, rows)
+        eligible[self.agenda.news["day"][rows] < day - 1] &= ~np.uint16(catalogue().triggered_bits)
+        return eligible
 
     def _campaign(
         self,
@@ -205,7 +211,7 @@ class Desk:
         arm = arm_names(campaign).index(treatment.partition("/")[2])
         rows = known[arm_codes(campaign, [self.register.ids[row] or "" for row in known.tolist()]) == arm]
         day = list_day(now_ms)
-        eligible = self.loop.eligible(day, rows)
+        eligible = self._eligible(day, rows)
         context = seen(policy, self.loop.records[rows], day, eligible, self.numbers(rows), stream_of(campaign))
         return policy.gather(context, np.zeros(0, DECISION))
 

@@ -18,6 +18,7 @@ from actors.ports import Message
 from actors.register import Register
 from engine import bitmaps
 from engine.calendar import MS_PER_MINUTE
+from engine.experiments.campaigns import Campaign
 from engine.notifications import catalogue as notifications
 from engine.notifications.catalogue import catalogue, channel_names
 from engine.notifications.placing import Dropped
@@ -35,6 +36,7 @@ OPERATOR = "operator"
 _LATE_MS = 15 * MS_PER_MINUTE
 """By which a moment may have been missed: a lane looks at the clock every minute, and may have much to do."""
 _STAYS_AWAY = "active today"  # reason beside those of placing: what calls back or warns has nothing to say any more
+_ENDED = "campaign ended"
 _NOT_ELIGIBLE = "not eligible any more"
 
 
@@ -60,10 +62,11 @@ def resolve(desk: Desk, now_ms: int) -> Message:
         body["treatments"] += [name] if name not in body["treatments"] else []
         treatment, type_name = body["treatments"].index(name), catalogue().names[kind]
         minute = int(minutes[row])
-        found: str | int = _held_back(desk, row, day, kind) or at_ms
+        campaign = next((each for each in agenda.campaigns if name.startswith(f"{each.id}/")), None)
+        found: str | int = _ENDED if campaign is None else _held_back(desk, row, day, kind) or at_ms
         quiet = is_quiet(register.profiles.get(row, {}).get("quietHours"), minute)
-        if found == at_ms and (today[row] != day or now_ms - at_ms > _LATE_MS or quiet):
-            found = _anew(desk, row, day, name, kind, now_ms)
+        if campaign is not None and found == at_ms and (today[row] != day or now_ms - at_ms > _LATE_MS or quiet):
+            found = _anew(desk, row, day, campaign, kind, now_ms)
         if isinstance(found, str):
             body["withheld"].append([row, day, type_name, treatment, found])
         elif found > now_ms:
@@ -97,11 +100,8 @@ def _held_back(desk: Desk, row: int, day: int, kind: int) -> str | None:
     return None if allowed >> kind & 1 else _NOT_ELIGIBLE
 
 
-def _anew(desk: Desk, row: int, day: int, name: str, kind: int, now_ms: int) -> str | int:
+def _anew(desk: Desk, row: int, day: int, campaign: Campaign, kind: int, now_ms: int) -> str | int:
     """Return another moment for a send, or why there is none."""
-    campaign = next((each for each in desk.agenda.campaigns if name.startswith(f"{each.id}/")), None)
-    if campaign is None:
-        return "campaign ended"
     minute_ms = now_ms - now_ms % MS_PER_MINUTE
     (fate,) = desk.fates(row, day, [Wish(campaign, 0, kind)], minute_ms)
     return fate.reason if isinstance(fate, Dropped) else fate.at_ms

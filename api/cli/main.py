@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from api.cli import audit, dataset, evaluate, export, history, keys, models, policy, replay, serve, simulate, train
+from api.cli import (
+    audit,
+    dataset,
+    evaluate,
+    export,
+    history,
+    keys,
+    models,
+    policy,
+    preview,
+    replay,
+    serve,
+    simulate,
+    train,
+)
 from api.cli.console import errors, say_error
 from engine.errors import EngageError, InputError
 
@@ -20,6 +34,7 @@ app.command("models")(models.models)
 app.command("import")(history.import_)
 app.command("export")(export.export)
 app.command("serve")(serve.serve)
+app.command("preview")(preview.preview)
 app.command("audit")(audit.audit)
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from api.cli.console import console, errors
-from api.cli.options import DATA, Data, DatabaseUrl
+from api.cli.options import DATA, CampaignFile, Data, DatabaseUrl, RetentionPolicy, campaigns_of
 from api.delivery_settings import read_delivery
 from api.serving import Trouble, open_app
 from api.serving import serve as serve_app
@@ -17,8 +17,6 @@ from api.settings import Settings
 from api.wiring import RuntimeName
 from engine import calendar
 from engine import rules as engine_rules
-from engine.errors import InputError
-from engine.experiments.campaigns import read_campaigns, standard
 from engine.risk import model as risk_model
 
 
@@ -32,11 +30,8 @@ def serve(
     timezone: Annotated[
         str, typer.Option(help="Zone of learners whose profile has none, such as Europe/Berlin")
     ] = "UTC",
-    campaigns: Annotated[
-        Path | None,
-        typer.Option(help="File of campaigns; default: streaks, celebrations and retention"),
-    ] = None,
-    policy: Annotated[str | None, typer.Option(help="Of the default campaign for retention; default: at_risk")] = None,
+    campaigns: CampaignFile = None,
+    policy: RetentionPolicy = None,
     delivery: Annotated[
         Path | None, typer.Option(help="File that names mail server and gateways; default: inbox and operators alone")
     ] = None,
@@ -61,9 +56,7 @@ def serve(
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # it tells of each part it is made of
     product_rules, risk = engine_rules.load(rules), risk_model.load(model)
     calendar.zone(timezone)
-    if campaigns is not None and policy is not None:
-        raise InputError("--policy", repr(policy), "none beside --campaigns", "Name it in the file.")
-    sending = standard(policy or "at_risk") if campaigns is None else read_campaigns(campaigns)
+    sending = campaigns_of(campaigns, policy)
     channels = read_delivery(delivery)
     settings = Settings(
         host=host,

@@ -99,6 +99,11 @@ class Catalogue(_Strict):
         """Whether each type waits for the evening, by code."""
         return np.array([entry.evening for entry in self.types.values()])
 
+    @functools.cached_property
+    def triggered_bits(self) -> int:
+        """The types that wait for something to happen, bits by code."""
+        return sum(1 << code for code, entry in enumerate(self.types.values()) if entry.trigger)
+
     def code(self, name: str) -> int:
         """Return the code of a type, or refuse an unknown name with the nearest one."""
         if name not in self.types:

@@ -268,3 +268,14 @@ def test_an_erased_learner_is_sent_nothing_though_it_was_resolved() -> None:
     answer = home.learners.fold(99, message)
     assert answer.body == {"receipts": 0}
     assert not len(home.learners.agenda.placed)
+
+
+@pytest.mark.parametrize(("away_days", "told"), [(0, [7]), (1, []), (9, [])])
+def test_what_happened_while_the_service_was_away_is_not_celebrated_later(away_days: int, told: list[int]) -> None:
+    home = with_streak(7)
+    before = len(home.sends())
+    for hour in (0.5, 12, BEST):
+        home.settle(instant(MONDAY + away_days, hour))
+    found = home.sends()[before:]
+    assert [send["facts"]["milestone_days"] for send in found if "milestone_days" in send["facts"]] == told
+    assert "milestone_celebration" not in {send["type"] for send in found[1:]}
