@@ -62,7 +62,7 @@ def test_a_randomised_experiment_rejects_at_its_nominal_rate() -> None:
                 {"id": "random", "policy": "random", "params": {"rate": 0.5}, "share": 0.5},
             ],
         }
-        trial = assignment.read("trial", content)
+        trial = assignment.read("trial", content, assignment.Experiment)
         cohort.begin(seed)
         for day in range(plan.first_day, plan.first_day + plan.days):
             cohort.day(day)
