@@ -14,7 +14,7 @@ from actors.delivery.channel import Channel
 from actors.delivery.email import EmailChannel
 from actors.delivery.inbox import MESSAGE, InAppChannel, Inbox, InboxMessage
 from actors.delivery.outbox import Item, Outbox, State
-from actors.delivery.post_office import PostOffice
+from actors.delivery.post_office import sends
 from actors.delivery.responses import Kind, Response, Responses
 from actors.delivery.sender import Sender
 from actors.delivery.suppression import Suppressed
@@ -30,7 +30,10 @@ from api.composing import ADDRESSES, Composer
 from api.delivery_settings import DeliverySettings
 from api.gateway import Gateway, GatewayChannel
 from api.links import Linker
+from api.receipts import Receipts
+from api.shapes.happenings import Happenings
 from api.shapes.inbox import message_told, task_told
+from api.webhook import Webhook, outcomes
 from engine.calendar import MS_PER_DAY
 from engine.notifications.words import Words
 from engine.rules import Rules
@@ -163,7 +166,9 @@ def open_delivery(
             bounce(service, suppressed, responses, item.id, item.learner, item.channel, clock())
 
     channels = tuple(_channels(settings, inbox, tasks, clock, told))
-    senders = [Sender(outbox, each, composer, clock, _WORKERS.get(each.name, 2), told=heard) for each in channels]
+    senders: list[Sender[Any]] = [
+        Sender(outbox, each, composer, clock, _WORKERS.get(each.name, 2), told=heard) for each in channels
+    ]
     delivery = Delivery(
         outbox, inbox, tasks, responses, suppressed, linker, composer, channels, tuple(settings.secrets())
     )
@@ -172,11 +177,18 @@ def open_delivery(
         for sender in senders:
             sender.wake()
 
-    post_office = PostOffice(outbox, journal_of, service.newest, [each.name for each in channels], wake)
+    names = [each.name for each in channels]
+    carrying: dict[str, jobs.Job] = {"post": sends("post", outbox, service.newest, journal_of, names, wake)}
+    if settings.webhook is not None:
+        told_as, types = Happenings(rules, Receipts(rules)), settings.webhook.types
+        carrying["webhook"] = outcomes(outbox, service, journal_of, told_as, types, wake)
+        gateway = Gateway("webhook", settings.webhook.url, settings.webhook.key, clock)
+        senders.append(Sender(outbox, Webhook(gateway), lambda item: item, clock))
     with contextlib.ExitStack() as stack:
         for sender in senders:
             stack.enter_context(sender)
-        stack.enter_context(jobs.ticking("post", post_office, clock))
+        for name, job in carrying.items():
+            stack.enter_context(jobs.ticking(name, job, clock))
         stack.enter_context(jobs.ticking("housekeeping", Housekeeping(delivery), clock))
         yield delivery
 

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from api.webhook import USUAL
 from engine.errors import InputError
+from engine.outcomes import KINDS
 
 _VARIABLE = "env:"  # what stands in the environment and not in the file: env:NAME
 _LEAST_SECRET = 24  # characters
@@ -56,6 +58,21 @@ class GatewaySettings(_Strict):
         return self.secret.encode()
 
 
+class WebhookSettings(GatewaySettings):
+    """Where the platform hears of outcomes, and of which types: all but XP, unless some are named."""
+
+    types: tuple[str, ...] = USUAL
+
+    @field_validator("types", mode="before")
+    @classmethod
+    def _are_known(cls, types: object) -> object:
+        if not isinstance(types, list) or not types:
+            raise ValueError("Input should be a list of types of outcomes")
+        if unknown := [each for each in types if each not in KINDS]:
+            raise ValueError(f"Input should hold types of outcomes, and {unknown[0]!r} is none")
+        return tuple(types)
+
+
 class DeliverySettings(_Strict):
     """All of it. What is not named is not used: without a file there is the inbox and the operators' queue alone.
 
@@ -70,7 +87,7 @@ class DeliverySettings(_Strict):
     email: MailSettings | None = None
     push: GatewaySettings | None = None
     sms: GatewaySettings | None = None
-    webhook: GatewaySettings | None = None
+    webhook: WebhookSettings | None = None
 
     def secrets(self) -> list[bytes]:
         """Return the secrets by which gateways sign what they report."""

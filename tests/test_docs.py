@@ -216,7 +216,7 @@ def access_row(entry: tuple[tuple[str, str], Rule]) -> str:
 def test_the_files_that_operators_write_are_read_as_they_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("ENGAGE_SMTP_URL", "PUSH_SECRET"):
+    for name in ("ENGAGE_SMTP_URL", "PUSH_SECRET", "WEBHOOK_SECRET"):
         monkeypatch.setenv(name, "smtps://mail.example/" + name)
     for page, read in (("notifications", read_campaigns), ("operations", read_delivery)):
         fences = FENCE.findall((ROOT / f"docs/{page}.md").read_text("utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from engine.errors import EngageError
 from engine.notifications.words import Rendered
@@ -49,13 +49,16 @@ class Outgoing:
     links: Links = Links()
 
 
-class Channel(Protocol):
-    """Hands notifications over. It is called on several threads, and may take its time, which it bounds itself."""
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class HandsOver(Protocol[T_contra]):
+    """Hands something over. It is called on several threads, and may take its time, which it bounds itself."""
 
     name: str
     """Of `engine.notifications.catalogue.CHANNELS`."""
 
-    def hand_over(self, outgoing: Outgoing) -> None:
+    def hand_over(self, outgoing: T_contra, /) -> None:
         """Hand one over; on return somebody else answers for it.
 
         Doing so again under the same id, after an answer was lost, is all right.
@@ -65,6 +68,10 @@ class Channel(Protocol):
             UndeliverableError: never.
         """
         ...
+
+
+Channel = HandsOver[Outgoing]
+"""Hands notifications over."""
 
 
 class RetryLaterError(EngageError):

@@ -122,11 +122,11 @@ class Outbox:
             .execution_options(preserve_rowcount=True)
         )
 
-    def cursor(self, name: str, log: int) -> int:
-        """Return the newest entry of a log that a reader has been through, 0 = none."""
+    def cursor(self, name: str, log: int) -> int | None:
+        """Return the newest entry of a log that a reader has been through, None = it has never been there."""
         query = select(CURSORS.c.sequence).where(CURSORS.c.name == name, CURSORS.c.log == log)
         with self._database.reading() as connection:
-            return connection.execute(query).scalar() or 0
+            return connection.execute(query).scalar()
 
     def claim(self, channel: str, now_ms: int, lease_ms: int, most: int = 1) -> list[Item]:
         """Take items that are due, the longest waiting first; nobody else gets them before the lease ends.

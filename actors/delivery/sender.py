@@ -6,15 +6,17 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from actors.delivery.back_off import MOST_ATTEMPTS, pause_ms
-from actors.delivery.channel import Channel, Outgoing, RetryLaterError, UndeliverableError
+from actors.delivery.channel import HandsOver, RetryLaterError, UndeliverableError
 from actors.delivery.outbox import Item, Outbox, State
 from actors.ports import JournalError
 
 _log = logging.getLogger("engage.sender")
 _LOOK_S = 0.2  # an idle thread looks into the outbox this often, unless it is woken
 _TROUBLE_S = 1.0  # ... and after trouble with the database only then
+T = TypeVar("T")
 LEASE_MS = 120_000
 """How long a thread holds an item: longer than any channel takes."""
 
@@ -34,7 +36,7 @@ def _nobody(_item: Item, _state: State, _bounced: bool) -> None:
     pass
 
 
-class Sender:
+class Sender(Generic[T]):
     """Threads that hand over by one channel.
 
     Args:
@@ -50,8 +52,8 @@ class Sender:
     def __init__(
         self,
         outbox: Outbox,
-        channel: Channel,
-        compose: Callable[[Item], Outgoing | Withheld],
+        channel: HandsOver[T],
+        compose: Callable[[Item], T | Withheld],
         clock: Callable[[], int],
         workers: int = 2,
         lease_ms: int = LEASE_MS,
@@ -63,7 +65,7 @@ class Sender:
         names = (f"sender-{channel.name}-{number}" for number in range(workers))
         self._threads = [threading.Thread(target=self._run, name=name, daemon=True) for name in names]
 
-    def __enter__(self) -> Sender:
+    def __enter__(self) -> Sender[T]:
         for thread in self._threads:
             thread.start()
         return self

@@ -18,13 +18,15 @@ import pytest
 
 import actors.delivery
 import api
-from actors.delivery.channel import Channel, Links, Outgoing, RetryLaterError, UndeliverableError
+from actors.delivery.channel import Channel, HandsOver, Links, Outgoing, RetryLaterError, UndeliverableError
 from actors.delivery.email import EmailChannel
 from actors.delivery.inbox import InAppChannel, Inbox
+from actors.delivery.outbox import Item
 from actors.delivery.tasks import OperatorChannel, Tasks
 from actors.storage.database import open_database
 from api.clock import ManualClock
 from api.gateway import Gateway, GatewayChannel
+from api.webhook import Webhook
 from engine.notifications.catalogue import CHANNELS
 from engine.notifications.facts import Facts
 from engine.notifications.words import words
@@ -133,10 +135,40 @@ def operator(stack: ExitStack, path: Path) -> Rig:
     return Rig(channel, lambda: {each.id: [each.subject, each.text] for each in tasks.of_learner("u-1")})
 
 
+class AsChannel:
+    """The webhook, handed what a test hands to channels."""
+
+    name = Webhook.name
+
+    def __init__(self, webhook: Webhook) -> None:
+        self._webhook = webhook
+
+    def hand_over(self, outgoing: Outgoing, /) -> None:
+        """Hand the words over as if they were an outcome."""
+        body = {"type": outgoing.type, "title": outgoing.words.push_title, "text": outgoing.words.push}
+        self._webhook.hand_over(Item(outgoing.id, self.name, outgoing.learner, body, outgoing.created_ms))
+
+
+def webhook(stack: ExitStack, _path: Path) -> Remote:
+    server = stack.enter_context(GatewayServer())
+
+    def made(url: str) -> Channel:
+        return AsChannel(Webhook(Gateway("webhook", url, SECRET.encode(), ManualClock(NOW_MS), TIMEOUT_S)))
+
+    return Remote(
+        made(server.url),
+        lambda: {key: [each["data"]["title"], each["data"]["text"]] for key, each in server.taken.items()},
+        refuse=lambda: setattr(server, "answer", (410, {})),
+        busy=lambda: setattr(server, "answer", (429, {})),
+        at=lambda port: made(f"http://127.0.0.1:{port}/"),
+    )
+
+
 REMOTE: dict[str, tuple[type, Callable[[ExitStack, Path], Remote]]] = {
     "email": (EmailChannel, email),
     "push": (GatewayChannel, gateway("push")),
     "sms": (GatewayChannel, gateway("sms")),
+    "webhook": (Webhook, webhook),
 }
 RIGS: dict[str, tuple[type, Callable[[ExitStack, Path], Rig]]] = {
     **REMOTE,
@@ -169,7 +201,7 @@ def channels() -> Iterator[type]:
     for package in (actors.delivery, api):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             for _, found in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-                if hasattr(found, "hand_over") and found is not Channel and found.__module__ == module.name:
+                if hasattr(found, "hand_over") and found is not HandsOver and found.__module__ == module.name:
                     yield found
 
 

@@ -41,9 +41,9 @@ def test_what_is_put_twice_is_there_once_and_as_it_was_first(outbox: Outbox) -> 
 
 
 def test_the_cursor_moves_with_the_items_or_not_at_all(outbox: Outbox, database: Database) -> None:
-    assert outbox.cursor("post", 0) == 0
+    assert outbox.cursor("post", 0) is None
     outbox.put(items(1), 1, ("post", 0, 7))
-    assert (outbox.cursor("post", 0), outbox.cursor("post", 1), outbox.cursor("other", 0)) == (7, 0, 0)
+    assert (outbox.cursor("post", 0), outbox.cursor("post", 1), outbox.cursor("other", 0)) == (7, None, None)
     with pytest.raises((JournalError, ValueError)):
         outbox.put([*items(3), Item("bad", "email", "u", {"number": float("nan")})], 2, ("post", 0, 9))
     assert outbox.cursor("post", 0) == 7 and states(outbox) == {State.WAITING: 1}
