@@ -182,6 +182,7 @@ def open_delivery(
     if settings.webhook is not None:
         told_as, types = Happenings(rules, Receipts(rules)), settings.webhook.types
         carrying["webhook"] = outcomes(outbox, service, journal_of, told_as, types, wake)
+        carrying["webhook"].step(clock())  # before anybody can send anything: its first step notes where it begins
         gateway = Gateway("webhook", settings.webhook.url, settings.webhook.key, clock)
         senders.append(Sender(outbox, Webhook(gateway), lambda item: item, clock))
     with contextlib.ExitStack() as stack:
