@@ -25,6 +25,7 @@ from api.app import create_app
 from api.clock import Clock, wall_clock
 from api.context import Context
 from api.delivery import open_delivery
+from api.delivery_metrics import DeliveryMetrics
 from api.delivery_settings import DeliverySettings
 from api.drifting import Drifting
 from api.knowing import Knowing
@@ -188,6 +189,7 @@ def open_app(
             for name, job in ticking.items():
                 stack.enter_context(jobs.ticking(name, job, clock))
             rim.registry.register(LaneMetrics(service.lanes))
+            rim.registry.register(DeliveryMetrics(delivering, clock))
             rim.registry.register(ModelMetrics(drifting, lambda: rolling.model))
             context = Context(service, rules, rolling, campaigns, clock, place.database, delivering, place.identity)
             yield create_app(rim, context, lifespan=loop.lifespan)

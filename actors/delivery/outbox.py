@@ -177,6 +177,22 @@ class Outbox:
         with self._database.reading() as connection:
             return {(channel, State(state)): count for channel, state, count in connection.execute(query)}
 
+    def reasons(self) -> dict[tuple[str, State, str], int]:
+        """Return how many items were not handed over, by channel, state and reason."""
+        columns = (OUTBOX.c.channel, OUTBOX.c.state, OUTBOX.c.reason)
+        failed = OUTBOX.c.state.in_([State.DEAD, State.EXPIRED, State.WITHHELD])
+        with self._database.reading() as connection:
+            rows = connection.execute(select(*columns, func.count()).where(failed).group_by(*columns)).all()
+        return {(channel, State(state), reason or ""): count for channel, state, reason, count in rows}
+
+    def open(self, now_ms: int) -> dict[str, tuple[int, int]]:
+        """Return how many items wait by channel, and for how many ms the longest one has been due."""
+        oldest = func.min(OUTBOX.c.next_ms)
+        query = select(OUTBOX.c.channel, func.count(), oldest).where(OUTBOX.c.state == State.WAITING)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.group_by(OUTBOX.c.channel)).all()
+        return {channel: (count, max(now_ms - due_ms, 0)) for channel, count, due_ms in rows}
+
     def find(self, item_id: str) -> Fate | None:
         """Return what has become of an item, None = there is none of that id."""
         return next(iter(self._fates(OUTBOX.c.id == item_id)), None)

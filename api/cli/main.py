@@ -14,6 +14,7 @@ from api.cli import (
     history,
     keys,
     models,
+    outbox,
     policy,
     preview,
     replay,
@@ -37,6 +38,7 @@ app.command("serve")(serve.serve)
 app.command("preview")(preview.preview)
 app.command("audit")(audit.audit)
 app.add_typer(keys.app, name="keys")
+app.add_typer(outbox.app, name="outbox")
 app.add_typer(policy.app, name="policy")
 
 

@@ -55,7 +55,7 @@ def settled(site: Site) -> bool:
     """Tell whether nothing waits in the outbox, and the post office has been everywhere."""
     outbox = site.context.delivery.outbox
     newest = site.service.newest()
-    carried = all(outbox.cursor("post", log) == newest[log] for log in range(len(newest)))
+    carried = all((outbox.cursor("post", log) or 0) == newest[log] for log in range(len(newest)))
     return carried and not any(state is State.WAITING for _, state in outbox.counts())
 
 

@@ -138,3 +138,15 @@ def test_no_two_senders_ever_hold_the_same_item(outbox: Outbox, database: Databa
     for thread in threads:
         thread.join()
     assert Counter(held) == Counter(item.id for item in items(120))
+
+
+def test_what_failed_is_counted_by_reason_and_what_waits_by_its_age(outbox: Outbox) -> None:
+    outbox.put([*items(3), *items(2, "push")], 1)
+    assert outbox.open(5) == {"email": (3, 0), "push": (2, 0)}
+    assert outbox.open(110) == {"email": (3, 100), "push": (2, 100)}
+    outbox.settle("u-0/news/1/email", State.DEAD, 20, "status 400")
+    outbox.settle("u-1/news/1/email", State.WITHHELD, 20, "no consent")
+    outbox.settle("u-2/news/1/email", State.WITHHELD, 20, "no consent")
+    outbox.settle("u-0/news/1/push", State.DELIVERED, 20)
+    assert outbox.open(111) == {"push": (1, 100)}
+    assert outbox.reasons() == {("email", State.DEAD, "status 400"): 1, ("email", State.WITHHELD, "no consent"): 2}

@@ -59,7 +59,7 @@ def silent(site: Site) -> None:
 
 def carried(site: Site) -> bool:
     newest = site.service.newest()
-    return [site.context.delivery.outbox.cursor("post", log) for log in range(len(newest))] == newest
+    return [site.context.delivery.outbox.cursor("post", log) or 0 for log in range(len(newest))] == newest
 
 
 def pushed(site: Site) -> int:
