@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from actors.storage.database import Database
@@ -115,9 +115,9 @@ class Outbox:
 
     @staticmethod
     def _insert(connection: Connection) -> Any:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         return (
-            dialect.insert(OUTBOX)
+            _upsert(connection)
+            .insert(OUTBOX)
             .on_conflict_do_nothing(index_elements=["id"])
             .execution_options(preserve_rowcount=True)
         )
@@ -222,11 +222,17 @@ class Outbox:
             return connection.execute(delete(OUTBOX).where(*old)).rowcount
 
 
+def _upsert(connection: Connection) -> Any:
+    """Return what knows ``ON CONFLICT`` in the database's own words."""
+    return postgresql if connection.dialect.name == "postgresql" else sqlite
+
+
 def _move(connection: Connection, name: str, log: int, sequence: int) -> None:
     """Write how far a reader has come."""
-    key = (CURSORS.c.name == name, CURSORS.c.log == log)
-    if not connection.execute(update(CURSORS).where(*key).values(sequence=sequence)).rowcount:
-        connection.execute(insert(CURSORS), {"name": name, "log": log, "sequence": sequence})
+    row = {"name": name, "log": log, "sequence": sequence}
+    there = _upsert(connection).insert(CURSORS).values(row)
+    moved = there.on_conflict_do_update(index_elements=["name", "log"], set_={"sequence": sequence})
+    connection.execute(moved)
 
 
 def _fate(row: Any) -> Fate:

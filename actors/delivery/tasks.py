@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from actors.delivery.channel import Outgoing, UndeliverableError
 from actors.sending import OPERATOR
 from actors.storage.database import Database
-from actors.storage.rows import to_json
+from actors.storage.rows import put_once, to_json
 from actors.storage.schema import SETTINGS, TASKS
 from engine.calendar import MS_PER_DAY
 
@@ -96,11 +96,11 @@ class Tasks:
             "expires_ms": now_ms + _KEPT_MS,
             "changed_ms": now_ms,
         }
+        put_once(self._database, SETTINGS, {"name": _CAPACITY, "value": ""})
         with self._database.writing() as connection:
-            setting = SETTINGS.c.name == _CAPACITY
             # Whoever writes this row first counts first; the others wait for the end of the transaction.
-            if not connection.execute(update(SETTINGS).where(setting).values(value=str(self.capacity_a_day))).rowcount:
-                connection.execute(insert(SETTINGS), {"name": _CAPACITY, "value": str(self.capacity_a_day)})
+            counting = update(SETTINGS).where(SETTINGS.c.name == _CAPACITY)
+            connection.execute(counting.values(value=str(self.capacity_a_day)))
             if connection.execute(same).first() is not None:
                 return True
             if connection.execute(today).scalar_one() >= self.capacity_a_day:
