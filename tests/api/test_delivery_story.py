@@ -12,8 +12,10 @@ import pytest
 from actors.delivery.outbox import State
 from actors.delivery.responses import Kind
 from actors.feed import Happening
+from api.access import Role
 from api.delivery_settings import DeliverySettings, MailSettings
 from engine import calendar
+from engine.calendar import MS_PER_DAY
 from engine.experiments.campaigns import Campaign
 from tests.actors.test_sending import blast, campaign
 from tests.api.site import Site, eventually, open_site
@@ -135,10 +137,18 @@ def test_from_silence_to_return(tmp_path: Path, mail: MailServer) -> None:
         assert set(responses.of([item])[item]) == {Kind.DELIVERED, Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED}
 
         site.track("ann")
+        back = site.clock() // MS_PER_DAY
         before = len(mail.messages)
         through(site, 9)
         assert len(mail.messages) == before, "nobody is written to who has unsubscribed"
         assert site.get("/learners/ann/inbox")["messages"], "but the inbox is another matter"
+        last = by_mail[-1]
+        assert last["day"] <= back < last["day"] + 7, "she came within a week of the last message"
+        arms = site.get("/reports/campaigns", Role.ADMIN, days=100)["arms"]
+        [credited] = next(each for each in arms if each["campaign"] == last["campaign"])["sends"]
+        assert (credited["type"], credited["sent"]) == (last["type"], 1)
+        assert credited["delivered"] == credited["opened"] == credited["clicked"] == credited["unsubscribed"] == 1
+        assert credited["returned"][-1] == {"days": 7, "learners": 1, "share": 1.0}
 
 
 def sent(site: Site, log: int) -> list[dict[str, Any]]:
