@@ -23,8 +23,9 @@ help:
 run: .venv/.installed
 	$(BIN)/engage simulate scenarios/$(FLAGSHIP).toml --out runs/$(FLAGSHIP)
 
+# Each process takes whole files; more than four, each with a Ray of its own, would be in each other's way.
 test: check system-packages
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # One test draws the report in a browser; it is skipped, with a reason, where there is none.
 system-packages:

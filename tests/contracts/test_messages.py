@@ -59,7 +59,7 @@ def test_one_of_many_operators_gets_a_task(database: Database) -> None:
     add("t", 1)(database)
     names = [f"op-{number}" for number in range(8)]
     claims = [lambda own, name=name: (name, Tasks(own, 1).claim("t", name, NOW_MS)) for name in names]
-    winners = [name for name, won in at_once(database, claims) if won]  # type: ignore[misc,has-type]  # pairs
+    winners = [name for name, won in at_once(database, claims) if won]  # type: ignore[misc,has-type]  # they are pairs
     found = Tasks(database, 1).find("t")
     assert found is not None and winners == [found.operator] and found.state is TaskState.CLAIMED
 
