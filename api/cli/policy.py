@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from api.cli.console import console, output_directory, write_json
+from actors.agenda import decoded, policies_of
+from actors.storage.journal import SqlJournal
+from api.cli.console import console, output_directory, output_file, write_json
+from api.cli.options import DATA, CampaignFile, Data, DatabaseUrl, RetentionPolicy, campaigns_of
+from api.place import find_place
 from engine import policies
 from engine import rules as engine_rules
 from engine.errors import InputError
 from engine.experiments.off_policy import Estimate, Refusal
+from engine.policies import knowledge
 from simulation import decision_log, policy_evaluation
 from simulation.policy_evaluation import Reward
 
@@ -75,6 +82,34 @@ def evaluate(
             interval = f"{estimate.low:.4f} to {estimate.high:.4f}"
             table.add_row(text, f"{estimate.value:.4f}", interval, f"{estimate.standard_error:.4f}")
     console.print(table)
+
+
+@app.command("export")
+def export(
+    treatment: Annotated[str, typer.Argument(help="Campaign and arm, such as retention/all")],
+    out: Annotated[Path, typer.Option(help="File (.json), for `knows` of a campaign's or scenario's arm")],
+    data: Data = DATA,
+    database_url: DatabaseUrl = None,
+    campaigns: CampaignFile = None,
+    retention: RetentionPolicy = None,
+) -> None:
+    """Write what a live policy knows; a running service is not disturbed."""
+    named = policies_of(campaigns_of(campaigns, retention))
+    learning = [name for name, policy in named.items() if policy.learns]
+    if treatment not in learning:
+        raise InputError(
+            "treatment", repr(treatment), "an arm that learns: " + (", ".join(learning) or "there is none")
+        )
+    file = output_file(out)
+    place = find_place(data, database_url)
+    with place.database, contextlib.closing(SqlJournal(place.url, 0)) as journal:  # all journals are told the same
+        told = [each.message.body for each in journal.of_kind("knowledge", 0)]
+    newest = next((body for body in reversed(told) if body["treatment"] == treatment), None)
+    if newest is None:
+        raise InputError("treatment", repr(treatment), "one that has learned", "Rewards are known a week after a send.")
+    knowledge.write(file, named[treatment].name, decoded(newest["state"]))
+    at = datetime.fromtimestamp(newest["now_ms"] / 1_000, UTC)
+    console.print(f"{out}: what {named[treatment].name} knew at {at:%Y-%m-%d %H:%M} UTC.")
 
 
 def _params(text: str) -> dict[str, Any]:

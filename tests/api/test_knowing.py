@@ -13,8 +13,9 @@ from actors.deciding import tables_of
 from engine.experiments.campaigns import Campaign
 from engine.policies import make
 from engine.policies.base import State
-from engine.policies.knowledge import write
+from engine.policies.knowledge import read
 from tests.actors.test_sending import campaign
+from tests.api.engage import engage_here
 from tests.api.site import Site, eventually, open_site
 
 LEARNERS = [f"u-{number}" for number in range(40)]
@@ -66,11 +67,17 @@ def test_all_actors_decide_by_what_all_have_learned(tmp_path: Path) -> None:
         assert not same(known(site, 0), before)
 
 
-def test_what_the_laboratory_taught_is_added_to(tmp_path: Path) -> None:
+def test_what_was_learned_can_be_taken_elsewhere_and_is_added_to(tmp_path: Path) -> None:
     with open_site(tmp_path / "one", campaigns=learning(), actors=2) as site:
         weeks(site, 10)
         taught = known(site, 0)
-    write(tmp_path / "knowledge.json", "thompson", taught)
+    file = tmp_path / "campaigns.toml"
+    file.write_text('campaigns = [{ id = "learned", policy = "thompson" }]', "utf-8")
+    where = ("--data", tmp_path / "one", "--campaigns", file, "--out", tmp_path / "knowledge.json")
+    assert engage_here("policy", "export", "learned/all", *where).code == 0
+    assert same(read(tmp_path / "knowledge.json", "thompson"), taught)
+    refused = engage_here("policy", "export", "learnt/all", *where)
+    assert refused.code == 2 and "an arm that learns: learned/all" in refused.err
     warm = learning(knows=str(tmp_path / "knowledge.json"))
     with open_site(tmp_path / "two", campaigns=warm, actors=2) as site:
         assert same(known(site, 0), taught)

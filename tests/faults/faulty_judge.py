@@ -18,6 +18,7 @@ from actors.register import Register
 from actors.spec import ActorSpec
 from engine import events
 from engine.arrival import LATE
+from engine.notifications.catalogue import catalogue
 from engine.outcomes import ACHIEVEMENT, KINDS, LEVEL, XP
 from engine.policies import make
 from engine.receipts import NOBODY
@@ -138,6 +139,10 @@ class Judge:
         assert all(times == 1 for times in sends.values()), sends
         by_day = Counter((send["learner"], send["day"]) for answer in self._answers for send in answer.sends)
         assert all(times == 1 for times in by_day.values()), "more than one a day, over all campaigns"
+        erased = {self._ids[row] for row in self._erased}  # who comes back is somebody new
+        for learner, day in by_day:
+            week = sum(by_day[learner, day - ago] for ago in range(7))
+            assert week <= catalogue().limits.per_week or learner in erased, "more than three a week"
         scored: Counter[tuple[int, int]] = Counter()
         decided: Counter[tuple[int, int]] = Counter()
         for entry in self._told:
