@@ -52,8 +52,8 @@ class Life:
     def run(self) -> None:
         """Let things happen, then heal and settle."""
         weights: dict[Any, int] = {
-            self.submit: 20, self.again: 14, self.day: 20, self.tick: 6, self.clockwork: 12, self.rescore: 10,
-            self.profile: 4, self.erase: 3, self.history: 2, self.look: 4,
+            self.submit: 20, self.again: 14, self.day: 20, self.days: 3, self.tick: 6, self.clockwork: 12,
+            self.rescore: 10, self.profile: 4, self.erase: 3, self.history: 2, self.look: 4,
             self.checkpoint: 6, self.kill: 4, self.give_up: 3, self.restart: 3, self.old_wakes: 4, self.late: 6,
             self.put_back: 1,
         }  # fmt: skip
@@ -108,6 +108,14 @@ class Life:
         """Let a day go by on which somebody learns, and be it evening."""
         self.now_ms += MS_PER_DAY - self.now_ms % MS_PER_DAY + 19 * HOUR_MS
         self.send(self.service, [self._pending(self.luck.choice(LEARNERS[:2]), 0)])
+
+    def days(self) -> None:
+        """Let two days go by as they do: the clock is looked at time and again."""
+        for _ in range(16):
+            self.now_ms += 3 * HOUR_MS
+            self.rescore()
+            while self.clockwork():
+                self.rescore()
 
     def _pending(self, learner: str = "", ago_ms: int | None = None) -> Sent:
         """Return a new event that its client sends until it is answered, of anybody, at any time."""

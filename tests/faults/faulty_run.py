@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from actors.answers import Answer
 from tests.faults.faulty_judge import Judge
 from tests.faults.faulty_life import Life
 from tests.faults.faulty_service import Parts, by_luck
@@ -31,6 +32,7 @@ class Report(NamedTuple):
 
     failures: list[Failure]
     struck: Counter[tuple[str, str]]  # how often each fault did
+    told: Counter[str]  # messages by kind, and sends
 
 
 def live(seed: int, parts: Parts) -> Life:
@@ -43,7 +45,7 @@ def live(seed: int, parts: Parts) -> Life:
 
 def run(seeds: Iterable[int], parts: Parts | None = None, most_failures: int = 3) -> Report:
     """Run and judge seeds, until too many have failed."""
-    report = Report([], Counter())
+    report = Report([], Counter(), Counter())
     logging.disable()  # snapshots that fail are warned of, and here many do
     try:
         for seed in seeds:
@@ -57,6 +59,8 @@ def run(seeds: Iterable[int], parts: Parts | None = None, most_failures: int = 3
                 if len(report.failures) == most_failures:
                     break
             report.struck.update(life.luck.struck)
+            report.told.update(entry.message.kind for entry in life.disk.first_told)
+            report.told["sent"] += sum(len(Answer.of(entry.answer).sends) for entry in life.disk.first_told)
     finally:
         logging.disable(logging.NOTSET)
     return report

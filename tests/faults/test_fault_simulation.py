@@ -27,17 +27,19 @@ MOST_SEEDS_OF_A_MUTANT = 1_500
 
 def test_no_fault_costs_or_doubles_anything() -> None:
     """See `tests.faults.faulty_judge` for what holds after each run."""
-    failures, struck = [], Counter[tuple[str, str]]()
+    failures, struck, told = [], Counter[tuple[str, str]](), Counter[str]()
     blocks = [range(first, first + BLOCK) for first in range(0, SEEDS, BLOCK)]
     spawn = multiprocessing.get_context("spawn")  # a fork would take threads of other tests half along
     with ProcessPoolExecutor(min(4, os.cpu_count() or 1), mp_context=spawn) as pool:
         for report in pool.map(faulty_run.run, blocks):
             failures += report.failures
             struck += report.struck
+            told += report.told
     assert not failures, "\n\n".join(str(failed) for failed in failures[:3])
     every = {(step, fate) for step, fates in {**FATES, "call": CALL_FATES}.items() for fate in fates}
     assert set(struck) == every, "each fault has to have struck"
     assert min(struck.values()) > SEEDS / 200, struck
+    assert min(told[kind] for kind in ("events", "profile", "close", "daily", "decide", "sent")) > SEEDS / 50, told
 
 
 def test_a_seed_says_all() -> None:
