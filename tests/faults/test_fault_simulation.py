@@ -20,9 +20,9 @@ from tests.faults.faulty_network import CALL_FATES
 from tests.faults.faulty_service import Parts
 from tests.faults.mutants import MUTANTS
 
-SEEDS = 10_000
+SEEDS = 6_000
 BLOCK = 250
-MOST_SEEDS_OF_A_MUTANT = 1_500
+MOST_SEEDS_OF_A_MUTANT = 4_000
 
 
 def test_no_fault_costs_or_doubles_anything() -> None:
