@@ -7,8 +7,8 @@ arm) has its name in every message, and here its place in a list that only grows
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,16 @@ LOGGED = np.dtype(
     ]
 )
 """A decision, and who made it. Rows of these tables have no padding, so that equal rows are equal bytes."""
+
+
+class Send(NamedTuple):
+    """What tells one send from all others of an actor."""
+
+    row: int
+    day: int  # local
+    treatment: int  # place in the agenda
+    type: int
+
 
 PLACED = np.dtype([("row", "<u4"), ("day", "<i4"), ("at_ms", "<i8"), ("treatment", "<u2"), ("type", "|i1")])
 """A send that has its moment."""
@@ -130,6 +140,11 @@ class Agenda:
         """Return the name of a treatment."""
         return self._names[code]
 
+    def campaign(self, code: int) -> Campaign | None:
+        """Return the campaign of a treatment, None = the service has it no more."""
+        campaign_id = self.name(code).partition("/")[0]
+        return next((each for each in self.campaigns if each.id == campaign_id), None)
+
     def known(self, name: str, day: int, now_ms: int) -> Knowledge:
         """Return what the policy of a treatment knows for a local day's decisions.
 
@@ -180,10 +195,26 @@ class Agenda:
                 found = policy.gather(_nobody(), matured[matured["treatment"] == code])
                 self._learned[self._key(name)] = policy.merge(self.learned(name), [found])
 
-    def mark_sent(self, row: int, day: int, treatment: int, kind: int) -> None:
-        """Note that a decision has been carried out."""
-        for table in self._logged.get(day, ()):
-            table["sent"][(table["row"] == row) & (table["treatment"] == treatment)] = kind
+    def move(self, moments: dict[Send, int | None]) -> None:
+        """Give sends another moment, in UTC ms, or take them out: None. One that is not there any more is no matter."""
+        mine = np.flatnonzero(np.isin(self.placed["row"], [send.row for send in moments]))
+        kept = np.ones(len(self.placed), bool)
+        for place, send in zip(mine.tolist(), self.placed[list(Send._fields)][mine].tolist(), strict=True):
+            if send in moments:
+                at_ms = moments[Send(*send)]
+                kept[place] = at_ms is not None
+                self.placed["at_ms"][place] = at_ms or 0
+        self.placed = self.placed[kept]
+
+    def mark_sent(self, sends: Collection[Send]) -> None:
+        """Note which decisions have been carried out."""
+        kinds = {send[:3]: send.type for send in sends}
+        rows = [send.row for send in sends]
+        for day in {send.day for send in sends}:
+            for table in self._logged.get(day, ()):
+                mine = np.flatnonzero(np.isin(table["row"], rows))
+                decisions = table[list(Send._fields[:3])][mine].tolist()
+                table["sent"][mine] = list(map(kinds.get, decisions, table["sent"][mine].tolist()))
 
     # What a snapshot holds.
 

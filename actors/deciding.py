@@ -7,7 +7,7 @@ was decided, by whom, on what and with which propensity is journalled as it was 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,8 +31,8 @@ from engine.policies.decisions import DECISION, described, rested_days, reward
 from engine.policies.seen import seen
 from engine.record import NEVER
 
-MOST_ROWS = 4_096
-"""Learners of one message."""
+MOST_ROWS = 1_024
+"""Learners of one message: a tenth of a second, in which no event can be taken in."""
 
 DONE = np.dtype([("row", "<u4"), ("day", "<i4")])
 """A learner who has been decided about."""
@@ -91,6 +91,7 @@ class Desk:
     def __init__(self, loop: Loop, register: Register, agenda: Agenda, log: int, actors: int) -> None:
         self.loop, self.register, self.agenda = loop, register, agenda
         self._log, self._actors = log, actors
+        self._channels = catalogue().channel_bits(loop.rules)
 
     def numbers(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the numbers of learners in the whole population."""
@@ -188,9 +189,9 @@ class Desk:
     def _places(self, wishes: dict[int, list[Wish]], day: int, now_ms: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Solve best hour, quiet hours and caps of each learner."""
         placed, dropped = [], []
-        for row, wanted in wishes.items():
-            by_id = {wish.campaign.id: wish for wish in wanted}
-            for fate in self.fates(row, day, wanted, now_ms):
+        for row, fates in self.fates(wishes, day, now_ms):
+            by_id = {wish.campaign.id: wish for wish in wishes[row]}
+            for fate in fates:
                 wish = by_id[fate.candidate.id]
                 if isinstance(fate, Placed):
                     placed.append((row, day, fate.at_ms, wish.treatment, wish.type))
@@ -215,34 +216,35 @@ class Desk:
         context = seen(policy, self.loop.records[rows], day, eligible, self.numbers(rows), stream_of(campaign))
         return policy.gather(context, np.zeros(0, DECISION))
 
-    def fates(self, row: int, day: int, wishes: Sequence[Wish], now_ms: int) -> list[Placed | Dropped]:
-        """Return what becomes of what campaigns would send one learner today."""
-        record = self.loop.records[row]
-        candidates = [
-            Candidate(
-                wish.campaign.id,
-                catalogue().names[wish.type],
-                wish.campaign.priority,
-                self.channels(row),
-                *wish.campaign.window,
+    def fates(
+        self, wishes: Mapping[int, Sequence[Wish]], day: int, now_ms: int
+    ) -> Iterator[tuple[int, list[Placed | Dropped]]]:
+        """Yield the row of each learner with what becomes of what campaigns would send that learner today."""
+        names, limits, profiles = catalogue().names, catalogue().limits, self.register.profiles
+        rows = np.fromiter(wishes, np.int64, len(wishes))
+        hours = hour_scores(self.loop.records["hours"][rows])
+        rested = rested_days(self.loop.records, rows, day)
+        for place_of, (row, wanted) in enumerate(wishes.items()):
+            record, channels = self.loop.records[row], self.channels(row)
+            candidates = [
+                Candidate(wish.campaign.id, names[wish.type], wish.campaign.priority, channels, *wish.campaign.window)
+                for wish in wanted
+            ]
+            attention = Attention(
+                hours=hours[place_of],
+                quiet=quiet_minutes(profiles.get(row, {}).get("quietHours")),
+                consent=int(record["consent"]),
+                rested_days=rested[place_of],
+                left_today=int(record["sent_day"] < day) * limits.per_day,
+                left_this_week=max(0, limits.per_week - sends_of_week(record, day)),
             )
-            for wish in wishes
-        ]
-        attention = Attention(
-            hours=hour_scores(record["hours"][None])[0],
-            quiet=quiet_minutes(self.register.profiles.get(row, {}).get("quietHours")),
-            consent=int(record["consent"]),
-            rested_days=rested_days(self.loop.records, np.array([row]), day)[0],
-            left_today=int(record["sent_day"] < day) * catalogue().limits.per_day,
-            left_this_week=max(0, catalogue().limits.per_week - sends_of_week(record, day)),
-        )
-        return place(candidates, attention, day, self.register.zone_of(row), now_ms)
+            yield row, place(candidates, attention, day, self.register.zone_of(row), now_ms)
 
     def channels(self, row: int) -> int:
         """Return the channels that a learner's standing uses and the learner allows, as bits."""
         record, at = self.loop.records[row], slice(row, row + 1)
         kinds, rules = catalogue(), self.loop.rules
-        bits = int(kinds.channel_bits(rules)[record["standing"]])
+        bits = int(self._channels[record["standing"]])
         if kinds.is_emergency(rules, self.loop.records["standing"][at], self.agenda.risen[at])[0]:
             said = self.register.profiles.get(row, {}).get("consents", {})
             bits |= sum(bit for name, bit in kinds.emergency_bits.items() if said.get(name) is True)

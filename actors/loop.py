@@ -193,10 +193,10 @@ class Loop:
         """
         kinds = notifications.catalogue()
         chosen, triggers = self.records, self._triggers
-        if triggered:
-            triggers = np.full_like(triggers, 255)
         if among is not None:
             chosen, triggers = chosen[among], triggers[among]
+        if triggered:
+            triggers = np.full_like(triggers, 255)
         out = np.zeros(len(chosen), np.uint16)
         notifications.eligible(chosen, day, kinds.gates, kinds.limits.per_week, triggers, out)
         return out

@@ -11,21 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.agenda import Agenda
+from actors.agenda import Agenda, Send
 from actors.deciding import Desk, Wish
 from actors.loop import Loop
 from actors.ports import Message
 from actors.register import Register
 from engine import bitmaps
 from engine.calendar import MS_PER_MINUTE
-from engine.experiments.campaigns import Campaign
 from engine.notifications import catalogue as notifications
 from engine.notifications.catalogue import catalogue, channel_names
 from engine.notifications.placing import Dropped
 from engine.notifications.quiet_hours import MINUTES, is_quiet
 
-MOST_ROWS = 4_096
-"""Sends of one message."""
+MOST_ROWS = 1_024
+"""Sends of one message, as long as one of decisions."""
 
 LISTS = ("sends", "moved", "withheld")
 """Of a message; each row begins with row, local day, type and treatment."""
@@ -54,33 +53,30 @@ def resolve(desk: Desk, now_ms: int) -> Message:
     body: dict[str, Any] = {"now_ms": now_ms, "treatments": [], **{name: [] for name in LISTS}}
     register, agenda = desk.register, desk.agenda
     mine = agenda.placed[due(agenda, now_ms)]
-    rows = mine["row"].astype(np.int64)
+    mine = mine[np.argsort(mine["row"], kind="stable")]
     today, minutes = register.now(now_ms)
-    for place in np.argsort(rows, kind="stable").tolist():
-        row, day, at_ms, code, kind = mine[place].tolist()
+    reasons = _held_back(desk, mine)
+    held_back = np.array([reason is not None for reason in reasons], np.bool_)
+    anew = _anew(desk, mine, np.flatnonzero(_missed(register, mine, today, minutes, now_ms) & ~held_back), now_ms)
+    for place, (row, day, at_ms, code, kind) in enumerate(mine.tolist()):
         name = agenda.name(code)
         body["treatments"] += [name] if name not in body["treatments"] else []
-        treatment, type_name = body["treatments"].index(name), catalogue().names[kind]
-        minute = int(minutes[row])
-        campaign = next((each for each in agenda.campaigns if name.startswith(f"{each.id}/")), None)
-        found: str | int = _ENDED if campaign is None else _held_back(desk, row, day, kind) or at_ms
-        quiet = is_quiet(register.profiles.get(row, {}).get("quietHours"), minute)
-        if campaign is not None and found == at_ms and (today[row] != day or now_ms - at_ms > _LATE_MS or quiet):
-            found = _anew(desk, row, day, campaign, kind, now_ms)
+        begins = [row, day, catalogue().names[kind], body["treatments"].index(name)]
+        found = reasons[place] or anew.get(place, at_ms)
         if isinstance(found, str):
-            body["withheld"].append([row, day, type_name, treatment, found])
+            body["withheld"].append([*begins, found])
         elif found > now_ms:
-            body["moved"].append([row, day, type_name, treatment, found])
+            body["moved"].append([*begins, found])
         else:
-            expires_ms = now_ms + (MINUTES - minute) * MS_PER_MINUTE  # the local day's end
-            facts = _facts(agenda, row, day, name.partition("/")[0])
-            body["sends"].append([row, day, type_name, treatment, desk.channels(row), expires_ms, facts])
+            expires_ms = now_ms + (MINUTES - int(minutes[row])) * MS_PER_MINUTE  # the local day's end
+            body["sends"].append([*begins, desk.channels(row), expires_ms, _facts(agenda, row, day, code)])
     return Message("send", body)
 
 
-def _facts(agenda: Agenda, row: int, day: int, campaign: str) -> dict[str, Any]:
+def _facts(agenda: Agenda, row: int, day: int, treatment: int) -> dict[str, Any]:
     """Return what a message may say that is not in the learner's profile or record."""
-    offered = next((each.facts for each in agenda.campaigns if each.id == campaign), {})
+    campaign = agenda.campaign(treatment)
+    offered = campaign.facts if campaign else {}
     news = agenda.news[row]
     if news["day"] < day - 1:  # of which the learner has heard already, or will not any more
         return dict(offered)
@@ -88,37 +84,68 @@ def _facts(agenda: Agenda, row: int, day: int, campaign: str) -> dict[str, Any]:
     return {**offered, **{name: int(news[name]) for name in names if news[name] >= 0}}
 
 
-def _held_back(desk: Desk, row: int, day: int, kind: int) -> str | None:
-    """Return why a send has to be withheld at whatever time of the day."""
-    entry = catalogue().types[catalogue().names[kind]]
-    record = desk.loop.records[row]
-    if (entry.evening or entry.from_silent_days) and bitmaps.has_day(record["active_bits"], day):
-        return _STAYS_AWAY
-    if not desk.channels(row):
-        return "no channel consent"
-    allowed = int(desk.loop.eligible(day, np.array([row]), triggered=True)[0])
-    return None if allowed >> kind & 1 else _NOT_ELIGIBLE
+def _held_back(desk: Desk, mine: NDArray[Any]) -> list[str | None]:
+    """Return why sends have to be withheld at whatever time of the day, None = they need not."""
+    rows = mine["row"].astype(np.int64)
+    eligible = np.zeros(len(mine), np.uint16)
+    for day in np.unique(mine["day"]).tolist():
+        eligible[mine["day"] == day] = desk.loop.eligible(day, rows[mine["day"] == day], triggered=True)
+    types = list(catalogue().types.values())
+    reasons: list[str | None] = []
+    for (row, day, _, code, kind), allowed in zip(mine.tolist(), eligible.tolist(), strict=True):
+        ends_by_coming = types[kind].evening or types[kind].from_silent_days
+        if desk.agenda.campaign(code) is None:
+            reasons.append(_ENDED)
+        elif ends_by_coming and bitmaps.has_day(desk.loop.records["active_bits"][row], day):
+            reasons.append(_STAYS_AWAY)
+        elif not desk.channels(row):
+            reasons.append("no channel consent")
+        else:
+            reasons.append(None if allowed >> kind & 1 else _NOT_ELIGIBLE)
+    return reasons
 
 
-def _anew(desk: Desk, row: int, day: int, campaign: Campaign, kind: int, now_ms: int) -> str | int:
-    """Return another moment for a send, or why there is none."""
-    minute_ms = now_ms - now_ms % MS_PER_MINUTE
-    (fate,) = desk.fates(row, day, [Wish(campaign, 0, kind)], minute_ms)
-    return fate.reason if isinstance(fate, Dropped) else fate.at_ms
+def _missed(
+    register: Register, mine: NDArray[Any], today: NDArray[np.int32], minutes: NDArray[np.int16], now_ms: int
+) -> NDArray[np.bool_]:
+    """Return which sends cannot leave now as they were meant to."""
+    rows = mine["row"].astype(np.int64)
+    hours = (register.profiles.get(row, {}).get("quietHours") for row in rows.tolist())
+    quiet = [is_quiet(each, minute) for each, minute in zip(hours, minutes[rows].tolist(), strict=True)]
+    missed: NDArray[np.bool_] = (today[rows] != mine["day"]) | (now_ms - mine["at_ms"] > _LATE_MS)
+    return missed | np.array(quiet, np.bool_)
+
+
+def _anew(desk: Desk, mine: NDArray[Any], places: NDArray[np.int64], now_ms: int) -> dict[int, str | int]:
+    """Return another moment, in UTC ms, for the sends at some places, or why there is none."""
+    found: dict[int, str | int] = {}
+    for day in np.unique(mine["day"][places]).tolist():
+        wishes: dict[int, dict[int, Wish]] = {}
+        for place in places[mine["day"][places] == day].tolist():
+            send = mine[place]
+            if campaign := desk.agenda.campaign(int(send["treatment"])):
+                wishes.setdefault(int(send["row"]), {})[place] = Wish(campaign, 0, int(send["type"]))
+        wanted = {row: list(each.values()) for row, each in wishes.items()}
+        for row, fates in desk.fates(wanted, day, now_ms - now_ms % MS_PER_MINUTE):
+            for place, fate in zip(wishes[row], fates, strict=True):
+                found[place] = fate.reason if isinstance(fate, Dropped) else fate.at_ms
+    return found
 
 
 def apply(agenda: Agenda, loop: Loop, register: Register, message: Message) -> list[dict[str, Any]]:
     """Enter what became of sends; return those that are to be delivered."""
     body, sends = message.body, []
+    moments: dict[Send, int | None] = {}
+    gone: list[Send] = []
     codes = [agenda.code_of(name) for name in body["treatments"]]
     for row, day, kind, treatment, bits, expires_ms, facts in body["sends"]:
         learner_id = register.ids[row] if row < len(register) else None
-        code = catalogue().code(kind)
-        _take(agenda, row, day, codes[treatment], code)
+        send = Send(row, day, codes[treatment], catalogue().code(kind))
+        moments[send] = None
         if learner_id is None:
             continue
-        notifications.mark_sent(loop.records[row : row + 1], day, np.array([code], np.int8))
-        agenda.mark_sent(row, day, codes[treatment], code)
+        gone.append(send)
+        notifications.mark_sent(loop.records[row : row + 1], day, np.array([send.type], np.int8))
         campaign, _, arm = body["treatments"][treatment].partition("/")
         channels = [OPERATOR] if catalogue().types[kind].operator else channel_names(bits)
         sends.append(
@@ -135,18 +162,9 @@ def apply(agenda: Agenda, loop: Loop, register: Register, message: Message) -> l
             }
         )
     for row, day, kind, treatment, at_ms in body["moved"]:
-        agenda.placed["at_ms"][_is(agenda, row, day, codes[treatment], catalogue().code(kind))] = at_ms
+        moments[Send(row, day, codes[treatment], catalogue().code(kind))] = at_ms
     for row, day, kind, treatment, _ in body["withheld"]:
-        _take(agenda, row, day, codes[treatment], catalogue().code(kind))
+        moments[Send(row, day, codes[treatment], catalogue().code(kind))] = None
+    agenda.move(moments)
+    agenda.mark_sent(gone)
     return sends
-
-
-def _is(agenda: Agenda, *key: int) -> NDArray[np.bool_]:
-    """Return which sends are of this row, local day, treatment and type."""
-    columns = zip(("row", "day", "treatment", "type"), key, strict=True)
-    found: NDArray[np.bool_] = np.all([agenda.placed[name] == value for name, value in columns], axis=0)
-    return found
-
-
-def _take(agenda: Agenda, *key: int) -> None:
-    agenda.placed = agenda.placed[~_is(agenda, *key)]
