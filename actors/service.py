@@ -119,6 +119,12 @@ class Service:
         day: int = self.lane(learner_id).ask("today", learner_id, now_ms)
         return day
 
+    def unknown(self, learner_ids: list[str]) -> list[str]:
+        """Return which of some ids nobody has."""
+        found = [self.lane(each).log for each in learner_ids]
+        asked = {log: [each for each, at in zip(learner_ids, found, strict=True) if at == log] for log in set(found)}
+        return [each for log, mine in asked.items() for each in self.lanes[log].ask("unknown", mine)]
+
     def known(self, treatment: str) -> State:
         """Return what the policy of a treatment knows at present; all actors know the same."""
         found: State = self.lanes[0].ask("known", treatment, self.clock())

@@ -56,6 +56,11 @@ class Views:
         """Return the ids of rows from ``start`` on; None = erased."""
         return self.register.ids[start:]
 
+    def unknown(self, learner_ids: list[str]) -> list[str]:
+        """Return which of some ids nobody has."""
+        known = self.register.known(learner_ids)
+        return [each for each in learner_ids if each not in known]
+
     def columns(self, names: list[str], now_ms: int) -> dict[str, NDArray[Any]]:
         """Return fields of all records, ``view.xp`` among them, and ``today``, each learner's local day."""
         today = np.maximum(self.register.now(now_ms)[0], self.loop.records["as_of"])

@@ -12,6 +12,7 @@ from typing import Any
 
 from actors.delivery.channel import Channel
 from actors.delivery.email import EmailChannel
+from actors.delivery.forgetting import Forgetting
 from actors.delivery.inbox import MESSAGE, InAppChannel, Inbox, InboxMessage
 from actors.delivery.outbox import Item, Outbox, State
 from actors.delivery.post_office import sends
@@ -60,6 +61,7 @@ class Delivery:
         composer: makes messages.
         channels: that there are.
         secrets: by which gateways sign their reports.
+        forgetting: of learners who are erased.
     """
 
     outbox: Outbox
@@ -71,6 +73,7 @@ class Delivery:
     composer: Composer
     channels: tuple[Channel, ...]
     secrets: tuple[bytes, ...]
+    forgetting: Forgetting
 
     def held(self, learner_id: str) -> Iterator[dict[str, Any]]:
         """Yield all that is kept of a learner, line by line."""
@@ -84,11 +87,6 @@ class Delivery:
             yield {"part": "response", **told}
         for task in self.tasks.of_learner(learner_id):
             yield {"part": "task", **task_told(task).model_dump(mode="json", by_alias=True)}
-
-    def forget(self, learner_id: str) -> None:
-        """Delete all that is kept of a learner."""
-        for store in (self.outbox, self.inbox, self.tasks, self.responses):
-            store.forget(learner_id)
 
 
 class Housekeeping:
@@ -169,8 +167,9 @@ def open_delivery(
     senders: list[Sender[Any]] = [
         Sender(outbox, each, composer, clock, _WORKERS.get(each.name, 2), told=heard) for each in channels
     ]
+    forgetting = Forgetting(database, service.unknown, clock)
     delivery = Delivery(
-        outbox, inbox, tasks, responses, suppressed, linker, composer, channels, tuple(settings.secrets())
+        outbox, inbox, tasks, responses, suppressed, linker, composer, channels, tuple(settings.secrets()), forgetting
     )
 
     def wake() -> None:
@@ -178,7 +177,11 @@ def open_delivery(
             sender.wake()
 
     names = [each.name for each in channels]
-    carrying: dict[str, jobs.Job] = {"post": sends("post", outbox, service.newest, journal_of, names, wake)}
+    carrying: dict[str, jobs.Job] = {
+        "post": sends("post", outbox, service.newest, journal_of, names, wake),
+        "forgetting": forgetting,
+        "housekeeping": Housekeeping(delivery),
+    }
     if settings.webhook is not None:
         told_as, types = Happenings(rules, Receipts(rules)), settings.webhook.types
         carrying["webhook"] = outcomes(outbox, service, journal_of, told_as, types, wake)
@@ -190,7 +193,6 @@ def open_delivery(
             stack.enter_context(sender)
         for name, job in carrying.items():
             stack.enter_context(jobs.ticking(name, job, clock))
-        stack.enter_context(jobs.ticking("housekeeping", Housekeeping(delivery), clock))
         yield delivery
 
 

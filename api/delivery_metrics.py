@@ -22,6 +22,7 @@ class DeliveryMetrics(Collector):
 
     def __init__(self, delivery: Delivery, clock: Clock) -> None:
         self._delivery, self._clock = delivery, clock
+        self._names = {channel.name for channel in delivery.channels}
 
     def describe(self) -> Iterable[Metric]:
         """Return the names alone: at its registration nothing is read."""
@@ -34,7 +35,9 @@ class DeliveryMetrics(Collector):
             found = self._delivery.outbox.open(self._clock())
         except JournalError:
             return families
-        for channel, (count, overdue_ms) in found.items():
+        self._names.update(found)  # the webhook is no channel; and what was told once is told on, as 0
+        for channel in sorted(self._names):
+            count, overdue_ms = found.get(channel, (0, 0))
             waiting.add_metric([channel], count)
             overdue.add_metric([channel], overdue_ms / 1_000)
         return families

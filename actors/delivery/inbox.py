@@ -111,11 +111,6 @@ class Inbox:
         with self._database.writing() as connection:
             return bool(connection.execute(update(INBOX).where(*mine).values(values)).rowcount)
 
-    def forget(self, learner: str) -> int:
-        """Delete a learner's messages; return how many there were."""
-        with self._database.writing() as connection:
-            return connection.execute(delete(INBOX).where(INBOX.c.learner == learner)).rowcount
-
     def prune(self, now_ms: int) -> int:
         """Delete what is not listed any more; return how many there were."""
         with self._database.writing() as connection:

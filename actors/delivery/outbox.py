@@ -210,11 +210,6 @@ class Outbox:
         with self._database.reading() as connection:
             return [_fate(row) for row in connection.execute(query)]
 
-    def forget(self, learner: str) -> int:
-        """Delete a learner's items; return how many there were."""
-        with self._database.writing() as connection:
-            return connection.execute(delete(OUTBOX).where(OUTBOX.c.learner == learner)).rowcount
-
     def prune(self, before_ms: int) -> int:
         """Delete items whose waiting ended before an instant; return how many there were."""
         old = (OUTBOX.c.state.in_(_SETTLED), OUTBOX.c.changed_ms < before_ms)

@@ -70,11 +70,6 @@ class Responses:
         with self._database.reading() as connection:
             return [Response(row.id, Kind(row.kind), row.learner, row.at_ms) for row in connection.execute(query)]
 
-    def forget(self, learner: str) -> int:
-        """Delete the responses of a learner; return how many there were."""
-        with self._database.writing() as connection:
-            return connection.execute(delete(RESPONSES).where(RESPONSES.c.learner == learner)).rowcount
-
     def prune(self, before_ms: int) -> int:
         """Delete what came before an instant; return how many there were."""
         with self._database.writing() as connection:

@@ -150,11 +150,6 @@ class Tasks:
         with self._database.writing() as connection:
             return bool(connection.execute(update(TASKS).where(*mine).values(values)).rowcount)
 
-    def forget(self, learner: str) -> int:
-        """Delete the tasks about a learner; return how many there were."""
-        with self._database.writing() as connection:
-            return connection.execute(delete(TASKS).where(TASKS.c.learner == learner)).rowcount
-
     def prune(self, before_ms: int) -> int:
         """Delete tasks that came before an instant and are over; return how many there were."""
         over = or_(TASKS.c.state.in_(ENDED), TASKS.c.expires_ms < before_ms)

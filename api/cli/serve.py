@@ -53,6 +53,7 @@ def serve(
 ) -> None:
     """Serve the API until Ctrl-C or SIGTERM; what is acknowledged is durable, whatever dies."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of each request, with the gateway's whole address
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # it tells of each part it is made of
     product_rules, risk = engine_rules.load(rules), risk_model.load(model)
     calendar.zone(timezone)

@@ -57,7 +57,7 @@ def _erase(engine: Context, learner_id: str) -> Erasure:
     """Erase a learner and keep the proof; sent again after an answer was lost, this finds the erasure and its proof."""
     learner_hash, log = _hash(engine, learner_id), engine.service.lane(learner_id).log
     done = engine.service.erase(learner_id, learner_hash)
-    engine.delivery.forget(learner_id)
+    engine.delivery.forgetting.forget(learner_id)
     store = ErasureStore(engine.database)
     for proof in store.find(learner_hash):
         if (proof.log, proof.sequence) == (log, done.sequence):

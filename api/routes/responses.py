@@ -137,4 +137,6 @@ def _report(engine: Context, body: Report) -> None:
 
 
 def _note(engine: Context, link: Link, kind: Kind) -> None:
+    if engine.delivery.outbox.find(link.id) is None:
+        return  # its learner has been erased, of whom nothing is kept, or it is of a year ago
     engine.delivery.responses.note(Heard(link.id, kind, link.learner, engine.clock()))

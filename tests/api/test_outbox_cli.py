@@ -64,8 +64,11 @@ def test_metrics_tell_what_waits(tmp_path: Path, gateway: GatewayServer) -> None
     gateway.answer = (503, {"Retry-After": "60"})
     hook = WebhookSettings(url=gateway.url, secret=SECRET, types=["xp"])
     with open_site(tmp_path, delivery=DeliverySettings(webhook=hook)) as site:
-        assert "engage_outbox_waiting" in metrics(site)
+        assert 'engage_outbox_waiting{channel="in_app"} 0.0' in metrics(site)
         site.track("ann")
         eventually(lambda: gateway.requests == 1)
         eventually(lambda: 'engage_outbox_waiting{channel="webhook"} 1.0' in metrics(site))
         eventually(lambda: 'engage_outbox_overdue_seconds{channel="webhook"} 0.0' in metrics(site))
+        gateway.answer = (200, {})
+        site.clock.set(wall_clock() + 600_000)
+        eventually(lambda: 'engage_outbox_waiting{channel="webhook"} 0.0' in metrics(site))

@@ -9,8 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from actors.delivery.forgetting import Forgetting
 from actors.delivery.inbox import Inbox, InboxMessage
+from actors.delivery.outbox import Item, Outbox
 from actors.delivery.responses import Kind, Response, Responses
+from actors.delivery.sender import LEASE_MS
 from actors.delivery.suppression import Suppressed
 from actors.delivery.tasks import Tasks, TaskState
 from actors.storage.database import Database, open_database
@@ -107,7 +110,7 @@ def test_messages_come_newest_first_and_end_after_a_month(database: Database) ->
     assert [each.id for each in inbox.of_learner("ann", NOW_MS)] == ["ann-2", "ann-1", "ann-0"]
     assert [each.id for each in inbox.of_learner("ann", NOW_MS + 31 * DAY_MS)] == ["ann-2"]
     assert inbox.prune(NOW_MS + 31 * DAY_MS) == 3
-    assert inbox.forget("ann") == 1 and inbox.all_of("ann") == []
+    assert [each.learner for each in inbox.all_of("ann") + inbox.all_of("bob")] == ["ann"]
 
 
 def test_the_first_response_of_a_kind_counts(database: Database) -> None:
@@ -121,7 +124,63 @@ def test_the_first_response_of_a_kind_counts(database: Database) -> None:
     assert set(responses.of(["i", "j"])["i"]) == {Kind.OPENED, Kind.CLICKED}
     assert len(list(responses.since(NOW_MS))) == 2 and list(responses.since(NOW_MS + 9)) == []
     assert len(responses.of(f"i{number}" for number in range(1_200))) == 0
-    assert responses.forget("ann") == 2
+
+
+def test_nothing_outlives_an_erasure_not_even_what_was_on_its_way(database: Database) -> None:
+    alive, clock = {"ann", "bob"}, [NOW_MS]
+    forgetting = Forgetting(database, lambda ids: [each for each in ids if each not in alive], lambda: clock[0])
+    keep(database, "ann"), keep(database, "bob")
+    forgetting.step(clock[0])
+    assert kept(database, "ann") == kept(database, "bob") == 4
+    alive.remove("ann")
+    forgetting.forget("ann")
+    assert kept(database, "ann") == 0 and kept(database, "bob") == 4
+    keep(database, "ann")  # a sender had it in its hands
+    forgetting.step(clock[0] + LEASE_MS)
+    assert kept(database, "ann") == 4, "it may not have it any more only after the lease"
+    forgetting.step(clock[0] + 2 * LEASE_MS)
+    assert kept(database, "ann") == 0 and kept(database, "bob") == 4
+
+
+def test_who_comes_back_after_an_erasure_is_somebody_else(database: Database) -> None:
+    alive: set[str] = set()
+    forgetting = Forgetting(database, lambda ids: [each for each in ids if each not in alive], lambda: NOW_MS)
+    forgetting.forget("ann")
+    alive.add("ann")
+    keep(database, "ann")
+    forgetting.step(NOW_MS + 9 * LEASE_MS)
+    assert kept(database, "ann") == 4
+
+
+def test_a_service_that_begins_finds_what_one_that_was_killed_left(database: Database) -> None:
+    for number in range(1_200):
+        Responses(database).note(Response(f"i-{number}", Kind.OPENED, f"u-{number}", NOW_MS))
+    keep(database, "ann"), keep(database, "bob")
+    asked: list[int] = []
+
+    def unknown(ids: list[str]) -> list[str]:
+        asked.append(len(ids))
+        return [each for each in ids if each != "bob"]
+
+    forgetting = Forgetting(database, unknown, lambda: NOW_MS)
+    forgetting.step(NOW_MS)
+    forgetting.step(NOW_MS)
+    assert sum(asked) == 1_202 and max(asked) <= 1_000, "everybody once, in questions of some size"
+    assert kept(database, "ann") == kept(database, "u-1199") == 0 and kept(database, "bob") == 4
+
+
+def keep(database: Database, learner: str) -> None:
+    """Put something about a learner into every table."""
+    Outbox(database).put([Item(f"{learner}/x/1/email", "email", learner, {}, NOW_MS, NOW_MS + DAY_MS)], NOW_MS)
+    Inbox(database).put(message(1, learner))
+    Responses(database).note(Response(f"{learner}/x/1/email", Kind.OPENED, learner, NOW_MS))
+    Tasks(database, 9).add(f"{learner}/x/1/operator", learner, "human_outreach", "Call", "Say hello.", NOW_MS)
+
+
+def kept(database: Database, learner: str) -> int:
+    """Return in how many tables something is kept of a learner."""
+    stores = (Outbox(database).of_learner, Inbox(database).all_of, Responses(database).of_learner)
+    return sum(len(read(learner)) > 0 for read in (*stores, Tasks(database, 9).of_learner))
 
 
 SPELLINGS = {

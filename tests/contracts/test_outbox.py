@@ -106,11 +106,9 @@ def test_the_dead_are_tried_again_when_somebody_says_so(outbox: Outbox) -> None:
     assert [item.attempts for item in outbox.claim("email", 100, LEASE_MS, most=9)] == [1, 1]
 
 
-def test_a_learners_items_are_found_and_forgotten(outbox: Outbox) -> None:
+def test_a_learners_items_are_found(outbox: Outbox) -> None:
     outbox.put([*items(2), *items(2, "push")], 1)
     assert [fate.channel for fate in outbox.of_learner("u-1")] == ["email", "push"]
-    assert outbox.forget("u-1") == 2 and outbox.of_learner("u-1") == []
-    assert len(outbox.of_learner("u-0")) == 2
 
 
 def test_only_what_is_over_is_pruned(outbox: Outbox) -> None:

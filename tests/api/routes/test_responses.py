@@ -12,6 +12,7 @@ import pytest
 
 from actors.delivery.outbox import State
 from actors.delivery.responses import Kind
+from api.access import Role
 from api.delivery_settings import DeliverySettings, GatewaySettings
 from api.links import Link, Linker
 from api.signatures import sign
@@ -76,7 +77,7 @@ def link(site: Site, purpose: Any, channel: str = "push", learner: str = "ann", 
     return f"/{purpose}/{site.context.delivery.linker.token(purpose, Link(item_id, learner, channel))}"
 
 
-def heard(site: Site, item_id: str = "i") -> set[Kind]:
+def heard(site: Site, item_id: str) -> set[Kind]:
     return set(site.context.delivery.responses.of([item_id]).get(item_id, {}))
 
 
@@ -90,8 +91,8 @@ def test_what_a_gateway_is_handed_has_the_links_that_work(site: Site, gateway: G
     assert Kind.CLICKED in heard(site, sent["id"])
 
 
-def test_to_unsubscribe_takes_one_consent_back_and_no_other(site: Site) -> None:
-    path = link(site, "unsubscribe")
+def test_to_unsubscribe_takes_one_consent_back_and_no_other(site: Site, gateway: GatewayServer) -> None:
+    path = link(site, "unsubscribe", item_id=item(gateway))
     page = site.http.get(path)
     assert page.status_code == 200 and "<button" in page.text
     assert site.get("/learners/ann/profile")["consents"]["push"]
@@ -99,12 +100,21 @@ def test_to_unsubscribe_takes_one_consent_back_and_no_other(site: Site) -> None:
         assert site.http.post(path, data={"List-Unsubscribe": "One-Click"}).status_code == 200
     consents = site.get("/learners/ann/profile")["consents"]
     assert consents == {"email": True, "push": False, "inApp": True, "sms": True}
-    assert heard(site) == {Kind.UNSUBSCRIBED}
+    assert heard(site, item(gateway)) == {Kind.DELIVERED, Kind.UNSUBSCRIBED}
 
 
 def test_who_is_gone_is_unsubscribed_and_not_brought_back(site: Site) -> None:
     assert site.http.post(link(site, "unsubscribe", learner="zoe")).status_code == 200
     assert site.ask("GET", "/learners/zoe/profile").status_code == 404
+
+
+def test_links_work_on_after_an_erasure_and_bring_nothing_back(site: Site, gateway: GatewayServer) -> None:
+    assert site.ask("DELETE", "/learners/ann", Role.ADMIN).status_code == 200
+    for purpose, method, status in (("opened", "GET", 200), ("go", "GET", 302), ("unsubscribe", "POST", 200)):
+        assert site.http.request(method, link(site, purpose, item_id=item(gateway))).status_code == status
+    assert reported(site, item(gateway), "clicked").status_code == 404
+    assert heard(site, item(gateway)) == set()
+    assert list(site.context.delivery.held("ann")) == []
 
 
 def test_a_link_does_what_it_is_for_and_nothing_else(site: Site) -> None:
