@@ -90,7 +90,9 @@ class Agenda:
         self._logged: dict[int, list[NDArray[Any]]] = {}  # by local day
         self._names: list[str] = []
         self._learned: dict[str, Knowledge] = {}
-        self._knowledge: dict[str, tuple[int, Knowledge]] = {name: (0, known) for name, known in begin_with.items()}
+        self._knowledge: dict[str, tuple[int, Knowledge]] = {}  # and when it was put together, UTC ms
+        for name, known in begin_with.items():
+            self._knowledge[self._key(name)] = 0, known
 
     def grow(self, count: int) -> None:
         """Take in learners who are new, up to ``count`` in all."""
@@ -150,22 +152,26 @@ class Agenda:
 
         A list of learners serves the local day that each of them begins within the 24 hours that it is for.
         """
-        made_ms, state = self._knowledge.get(name, (0, {}))
+        made_ms, state = self._knowledge.get(self._key(name), (0, {}))
         if "day" not in state:
             return state
         return {**state, "day": np.array(day)} if list_day(made_ms) == list_day(now_ms) else {}
 
-    def learn(self, name: str, made_ms: int, state: Knowledge) -> None:
-        """Take over what the policy of a treatment knows from now on."""
-        self._knowledge[name] = made_ms, state
+    def known_since_ms(self, name: str) -> int:
+        """Return when what the policy of a treatment knows was put together, UTC ms; 0 = it never was."""
+        return self._knowledge.get(self._key(name), (0, {}))[0]
+
+    def learn(self, name: str, of: str, made_ms: int, state: Knowledge) -> None:
+        """Take over what policies of a treatment know from now on whose state has the name ``of``."""
+        self._knowledge[f"{name}/{of}"] = made_ms, state
 
     def learned(self, name: str) -> Knowledge:
         """Return the sums over all decisions of a treatment that have matured here."""
         return self._learned.get(self._key(name), {})
 
     def _key(self, name: str) -> str:
-        """Return the name of a treatment with that of its policy: what one has learned is not another's."""
-        return f"{name}/{self.policies[name].name}" if name in self.policies else name
+        """Return the name of a treatment with that of its policy's state: what one has learned is not another's."""
+        return f"{name}/{self.policies[name].state_name}" if name in self.policies else name
 
     def add(self, placed: NDArray[Any], logged: NDArray[Any]) -> None:
         """Keep sends and decisions, whose treatments are places in this agenda."""

@@ -114,7 +114,8 @@ class LiveLearners(Views):
 
     def resolve_knowledge(self, treatment: str, state: dict[str, Any], now_ms: int) -> Message:
         """Let the policy of a treatment know something from now on, as `actors.agenda.encoded` tells it."""
-        return Message("knowledge", {"treatment": treatment, "state": state, "now_ms": now_ms})
+        of = self.agenda.policies[treatment].state_name
+        return Message("knowledge", {"treatment": treatment, "of": of, "state": state, "now_ms": now_ms})
 
     def resolve_erase(self, learner_id: str, learner_hash: str, now_ms: int) -> Message:
         """Erase a learner, of whom a hash remains, by which the erasure can be proved."""
@@ -180,7 +181,7 @@ class LiveLearners(Views):
 
     def _knowledge(self, _sequence: int, message: Message) -> Answer:
         body = message.body
-        self.agenda.learn(body["treatment"], body["now_ms"], decoded(body["state"]))
+        self.agenda.learn(body["treatment"], body["of"], body["now_ms"], decoded(body["state"]))
         return Answer()
 
     def _erase(self, sequence: int, message: Message) -> Answer:
@@ -243,6 +244,10 @@ class LiveLearners(Views):
     def known(self, treatment: str, now_ms: int) -> State:
         """Return what the policy of a treatment knows at an instant."""
         return self.agenda.known(treatment, int(self.register.days_at(now_ms)[""]), now_ms)
+
+    def known_since_ms(self, treatment: str) -> int:
+        """Return when what the policy of a treatment knows was put together."""
+        return self.agenda.known_since_ms(treatment)
 
     def gathered(self, treatment: str, now_ms: int) -> State:
         """Return what these learners add to what the policy of a treatment knows."""

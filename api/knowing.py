@@ -1,7 +1,8 @@
 """Knowing: what live policies have learned is put together once a day and given back to all actors.
 
 Each actor keeps sums over the decisions that have matured with it; they are whole numbers, so that the sum over actors
-is the same in any order and however often it is made anew. Nothing else has to be kept: a restart adds them up again.
+is the same in any order and however often it is made anew. Nothing else has to be kept: the journals tell what is known
+and since when.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class Knowing:
         if list_day(now_ms) == self._day:
             return
         for name, policy in self._policies.items():
-            self._share(name, policy, now_ms)
+            since_ms = [lane.ask("known_since_ms", name) for lane in self._service.lanes]
+            if any(list_day(each) != list_day(now_ms) for each in since_ms):  # else it was done before a restart
+                self._share(name, policy, now_ms)
         self._day = list_day(now_ms)
 
     def _share(self, name: str, policy: Policy, now_ms: int) -> None:

@@ -19,7 +19,7 @@ URL_VARIABLE = "ENGAGE_DATABASE_URL"
 _LAID_OUT = "It is laid out by `engage serve` or `engage import`."
 
 
-_FORMAT, _THIS_FORMAT = "journal_format", "2"  # raise it with the layout of a frame, or the kinds of messages
+_FORMAT, _THIS_FORMAT = "journal_format", "3"  # raise it with the layout of a frame, or the kinds of messages
 _OTHER_FORMAT = "Run the version of engagement-engine that wrote it."
 
 
@@ -54,7 +54,7 @@ def open_place(data: Path, url: str | None, actors: int | None) -> Place:
             and one actor applies several hundred thousand events a second.
 
     Raises:
-        InputError: it cannot be made, or it is laid out for another number of actors.
+        InputError: it cannot be made, it is laid out for another number of actors, or another version wrote it.
         JournalError: the database cannot be reached.
     """
     if actors is not None and not 1 <= actors <= MOST_ACTORS:
@@ -64,9 +64,7 @@ def open_place(data: Path, url: str | None, actors: int | None) -> Place:
     settings = Settings(database)
     identity = settings.settle(_IDENTITY, uuid.uuid4().hex)
     laid_out = int(settings.settle(_ACTORS, str(actors or 1)))
-    if (written := settings.settle(_FORMAT, _THIS_FORMAT)) != _THIS_FORMAT:
-        database.dispose()
-        raise InputError(f"journals of {database.name}", f"format {written}", f"format {_THIS_FORMAT}", _OTHER_FORMAT)
+    _must_read(database, settings.settle(_FORMAT, _THIS_FORMAT))
     if actors not in {None, laid_out}:
         database.dispose()
         remedy = "Leave --actors out, or begin with a new database and `engage import`."
@@ -100,7 +98,7 @@ def find_place(data: Path, url: str | None) -> Place:
         url: of the database; None = an SQLite file in the directory.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or another version wrote it.
         JournalError: the database cannot be reached.
     """
     if url is None and not (data / _FILE).is_file():
@@ -112,7 +110,15 @@ def find_place(data: Path, url: str | None) -> Place:
     if identity is None or actors is None:
         database.dispose()
         raise InputError("--database-url", "a database that no service has used", "that of a service", _LAID_OUT)
+    _must_read(database, settings.get(_FORMAT))
     return Place(data, url, database, int(actors), identity, data / "snapshots" / identity)
+
+
+def _must_read(database: Database, written: str | None) -> None:
+    """Refuse journals that another version wrote otherwise."""
+    if written != _THIS_FORMAT:
+        database.dispose()
+        raise InputError(f"journals of {database.name}", f"format {written}", f"format {_THIS_FORMAT}", _OTHER_FORMAT)
 
 
 def _own_url(data: Path) -> str:

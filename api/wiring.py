@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from actors.agenda import name_of
+from actors.agenda import name_of, policies_of
 from actors.local import LocalRuntime
 from actors.parcels import Post
 from actors.runtime import Runtime
@@ -94,10 +94,9 @@ def knowledge_of(campaigns: Sequence[Campaign]) -> dict[str, State]:
     Raises:
         InputError: a file that an arm names is not there, or is another policy's.
     """
-    arms = ((campaign, arm) for campaign in campaigns for arm in campaign.arms)
-    return {
-        name_of(campaign.id, arm.id): knowledge.read(Path(arm.knows), arm.policy) for campaign, arm in arms if arm.knows
-    }
+    policies = policies_of(campaigns)
+    files = {name_of(campaign.id, arm.id): arm.knows for campaign in campaigns for arm in campaign.arms}
+    return {name: knowledge.read(Path(file), policies[name]) for name, file in files.items() if file}
 
 
 @contextlib.contextmanager

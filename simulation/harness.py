@@ -87,7 +87,9 @@ def simulate(scenario: Scenario, layout: Directory, runtime: Runtime, progress: 
     days = range(scenario.first_day, scenario.first_day + scenario.days)
     total = scenario.replications * scenario.days * scenario.learners * len(scenario.arms)
     policies = [make(arm.policy, arm.params) for arm in scenario.arms]
-    begins_with = [{} if arm.knows is None else read(Path(arm.knows), arm.policy) for arm in scenario.arms]
+    begins_with = [
+        {} if arm.knows is None else read(Path(arm.knows), make(arm.policy, arm.params)) for arm in scenario.arms
+    ]
     counts: list[NDArray[np.int64]] = []
     shas: list[list[str]] = [[] for _ in scenario.arms]
     decisions: list[list[NDArray[Any]]] = [[] for _ in scenario.arms]

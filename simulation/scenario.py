@@ -170,9 +170,9 @@ def _check_population(file: str, scenario: Scenario) -> None:
 def _check_policy(where: str, arm: Arm) -> None:
     _known(f"{where}: policy", arm.policy, policies.names(), "a policy")
     try:
-        policies.make(arm.policy, arm.params)
+        policy = policies.make(arm.policy, arm.params)
         if arm.knows is not None:
-            knowledge.read(Path(arm.knows), arm.policy)
+            knowledge.read(Path(arm.knows), policy)
     except InputError as error:
         raise InputError(f"{where}: params: {error.what}", error.got, error.expected, error.remedy) from None
     except TypeError as error:  # a parameter of another kind, such as a text for a number

@@ -104,12 +104,14 @@ def export(
     place = find_place(data, database_url)
     with place.database, contextlib.closing(SqlJournal(place.url, 0)) as journal:  # all journals are told the same
         told = [each.message.body for each in journal.of_kind("knowledge", 0)]
-    newest = next((body for body in reversed(told) if body["treatment"] == treatment), None)
+    policy = named[treatment]
+    wanted = (treatment, policy.state_name)
+    newest = next((body for body in reversed(told) if (body["treatment"], body["of"]) == wanted), None)
     if newest is None:
         raise InputError("treatment", repr(treatment), "one that has learned", "Rewards are known a week after a send.")
-    knowledge.write(file, named[treatment].name, decoded(newest["state"]))
+    knowledge.write(file, policy, decoded(newest["state"]))
     at = datetime.fromtimestamp(newest["now_ms"] / 1_000, UTC)
-    console.print(f"{out}: what {named[treatment].name} knew at {at:%Y-%m-%d %H:%M} UTC.")
+    console.print(f"{out}: what {policy.name} knew at {at:%Y-%m-%d %H:%M} UTC.")
 
 
 def _params(text: str) -> dict[str, Any]:

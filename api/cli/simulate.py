@@ -77,8 +77,8 @@ def simulate(
         tables.write(target / "metrics.parquet", results.daily_metrics(simulation))
         tables.write(target / "decisions.parquet", decision_log.to_table(simulation.decisions, arm_ids, product_rules))
         for arm, known in zip(plan.arms, simulation.knowledge[0], strict=True):
-            if policies.make(arm.policy, arm.params).learns:
-                knowledge.write(target / f"knowledge_{arm.id}.json", arm.policy, known)
+            if (policy := policies.make(arm.policy, arm.params)).learns:
+                knowledge.write(target / f"knowledge_{arm.id}.json", policy, known)
         people = Personas(worlds.population, product_rules, plan.seed)
         examples = [people[learner] for learner in range(min(_PERSONAS, plan.learners))]
         report.write(target / "report.html", simulation, verdicts, draws=draws, personas=examples)

@@ -116,6 +116,11 @@ class Policy(ABC):
     shares: ClassVar[bool] = False
     """Whether it gathers something from all learners before a day is decided; then the day waits for everyone."""
 
+    @property
+    def state_name(self) -> str:
+        """What a state of this policy is a state of; one of another name would be misread."""
+        return self.name
+
     @abstractmethod
     def chances(self, context: Context) -> NDArray[np.float64]:
         """Return the probability of each type and, in the last column, of nothing, shape (n, types + 1).

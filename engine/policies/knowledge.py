@@ -10,37 +10,37 @@ import numpy as np
 
 from engine.errors import InputError
 from engine.notifications.catalogue import catalogue
-from engine.policies.base import State
+from engine.policies.base import Policy, State
 from engine.policies.features import NAMES
 
 _KEYS = ("policy", "types", "features", "state")
 _MOST_BYTES = 64 * 2**20
 
 
-def write(path: Path, policy: str, state: State) -> None:
+def write(path: Path, policy: Policy, state: State) -> None:
     """Write what a policy knows, whole.
 
     Args:
         path: of the file.
-        policy: name of the policy.
+        policy: that knows it.
         state: arrays of whole numbers.
     """
     arrays = {name: {"shape": list(array.shape), "values": array.ravel().tolist()} for name, array in state.items()}
-    content = {"policy": policy, "types": list(catalogue().names), "features": list(NAMES), "state": arrays}
+    content = {"policy": policy.state_name, "types": list(catalogue().names), "features": list(NAMES), "state": arrays}
     draft = path.with_name(f".{path.name}.draft")
     draft.write_text(json.dumps(content, sort_keys=True) + "\n")
     draft.replace(path)
 
 
-def read(path: Path, policy: str) -> State:
-    """Return what a policy of that name knew when the file was written.
+def read(path: Path, policy: Policy) -> State:
+    """Return what a policy knew when the file was written.
 
     Args:
         path: of a file that `write` made.
-        policy: name of the policy that is to know it.
+        policy: that is to know it.
 
     Raises:
-        InputError: no such file, or it is of another policy, other types or other features, or is damaged.
+        InputError: no such file, or it is of another policy or reward, other types or features, or is damaged.
     """
     try:
         if path.stat().st_size > _MOST_BYTES:
@@ -50,7 +50,7 @@ def read(path: Path, policy: str) -> State:
         raise InputError(f"knowledge {path}", str(error), "a file that engage simulate wrote") from None
     if not isinstance(content, dict) or set(content) != set(_KEYS):
         raise InputError(f"knowledge {path}", "other content", f"an object of {', '.join(_KEYS)}")
-    wanted = {"policy": policy, "types": list(catalogue().names), "features": list(NAMES)}
+    wanted = {"policy": policy.state_name, "types": list(catalogue().names), "features": list(NAMES)}
     for key, value in wanted.items():
         if content[key] != value:
             raise InputError(f"knowledge {path}: {key}", str(content[key]), str(value), "Learn anew.")

@@ -42,6 +42,11 @@ class Learning(Policy):
         self._need("explore", 0 <= self.explore <= 1, "a share from 0 to 1")
         self._need("price", -7 <= self.price <= 7, "active days from -7 to 7")
 
+    @property
+    def state_name(self) -> str:
+        """What is learned of one reward says nothing of another."""
+        return f"{self.name}, {self.reward}"
+
     @abstractmethod
     def learned(self, log: NDArray[Any]) -> State:
         """Return what matured decisions teach: arrays of whole numbers that add up in any order."""

@@ -28,12 +28,16 @@ def learning(**entries: Any) -> tuple[Campaign, ...]:
 
 
 def weeks(site: Site, days: int, first: int = 0) -> None:
-    """Let learners come on days of their own, and the job share what was learned each day."""
+    """Let learners come at noon on days of their own, and the job share what was learned late each evening."""
     for day in range(first, first + days):
         here = [learner for place, learner in enumerate(LEARNERS) if (place * 7 + day) % 3]
         site.post("/events", {"events": [{"userId": each, "action": "lesson_complete"} for each in here]})
-        site.advance(days=1)
+        site.advance(hours=11)
+        site.service.settle()  # whatever matured today is in before the list of tomorrow is made
+        site.advance(hours=0.5)
         eventually(lambda: shared(site))
+        site.advance(hours=12.5)
+        site.service.settle()
 
 
 def shared(site: Site) -> bool:
@@ -61,9 +65,10 @@ def test_all_actors_decide_by_what_all_have_learned(tmp_path: Path) -> None:
         parts = gathered(site)
         assert all(parts) and not same(parts[0], parts[1]), "each has learners of its own"
         before = known(site, 0)
+        assert not same(before, make("thompson").merge({}, parts)), "what matured this morning waits for the evening"
     with open_site(tmp_path, "2026-03-14T12:00", campaigns=learning(), actors=2) as site:
         assert same(known(site, 0), before) and same(known(site, 1), before), "a restart forgets nothing"
-        weeks(site, 2, first=12)
+        weeks(site, 1, first=12)
         assert not same(known(site, 0), before)
 
 
@@ -75,7 +80,7 @@ def test_what_was_learned_can_be_taken_elsewhere_and_is_added_to(tmp_path: Path)
     file.write_text('campaigns = [{ id = "learned", policy = "thompson" }]', "utf-8")
     where = ("--data", tmp_path / "one", "--campaigns", file, "--out", tmp_path / "knowledge.json")
     assert engage_here("policy", "export", "learned/all", *where).code == 0
-    assert same(read(tmp_path / "knowledge.json", "thompson"), taught)
+    assert same(read(tmp_path / "knowledge.json", make("thompson")), taught)
     refused = engage_here("policy", "export", "learnt/all", *where)
     assert refused.code == 2 and "an arm that learns: learned/all" in refused.err
     warm = learning(knows=str(tmp_path / "knowledge.json"))
@@ -84,8 +89,31 @@ def test_what_was_learned_can_be_taken_elsewhere_and_is_added_to(tmp_path: Path)
         site.post("/events", {"events": [{"userId": each, "action": "lesson_complete"} for each in LEARNERS]})
         for _ in range(9):
             site.advance(days=1)
+            site.service.settle()
+        site.advance(hours=11.5)
         policy = make("thompson")
         eventually(lambda: all(gathered(site)) and same(known(site, 1), policy.merge(taught, gathered(site))))
+
+
+def test_a_policy_that_takes_anothers_place_is_not_given_what_that_one_knew(tmp_path: Path) -> None:
+    for number, (policy, params) in enumerate(CHANGES):
+        arms = [{"id": "all", "policy": policy, "params": params, "share": 1.0}]
+        changed = (campaign("learned", policy, arms=arms),)
+        with open_site(tmp_path, f"2026-03-{2 + 12 * number:02}T12:00", campaigns=changed, actors=2) as site:
+            told = known(site, 0)
+            assert not told or "day" in told, policy
+            for _ in range(10):
+                site.post("/events", {"events": [{"userId": each, "action": "lesson_complete"} for each in LEARNERS]})
+                site.advance(days=1)
+                site.service.settle()
+            assert "learned/all" in {name for log in range(2) for name in decided(site, log)}
+
+
+CHANGES = [("thompson", {}), ("thompson", {"reward": "active_3"}), ("outreach_capacity", {"calls_a_day": 2})]
+
+
+def decided(site: Site, log: int) -> list[str]:
+    return [name for entry in site.service.entries_of(log, "decide") for name in entry.message.body["treatments"]]
 
 
 @pytest.mark.parametrize("calls", [1, 3])

@@ -19,8 +19,8 @@ LEARNING = ["linucb", "sleeping_recovering", "thompson", "uplift"]
 def test_a_policy_decides_as_before_by_what_was_written(name: str, tmp_path: Path) -> None:
     policy, file = make(name), tmp_path / "knowledge.json"
     before = knowing(policy, context())
-    knowledge.write(file, name, before.state)
-    state = knowledge.read(file, name)
+    knowledge.write(file, policy, before.state)
+    state = knowledge.read(file, policy)
     assert same_state(state, before.state)
     given = context()
     again = type(given)(**{**vars(given), "state": state})
@@ -40,7 +40,8 @@ def changed(content: Any, path: str, value: Any) -> Any:
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        ("policy", "uplift", "policy; got uplift"),
+        ("policy", "uplift, active_7", "policy; got uplift, active_7"),
+        ("policy", "thompson, active_3", "expected thompson, active_7"),
         ("types", ["gentle_reminder"], "types"),
         ("features", ["risk"], "Learn anew"),
         ("state.yy.values", [1.5] * 9, "whole numbers"),
@@ -53,10 +54,10 @@ def changed(content: Any, path: str, value: Any) -> Any:
 )
 def test_another_or_a_damaged_file_is_refused(path: str, value: Any, said: str, tmp_path: Path) -> None:
     file = tmp_path / "knowledge.json"
-    knowledge.write(file, "thompson", knowing(make("thompson"), context()).state)
+    knowledge.write(file, make("thompson"), knowing(make("thompson"), context()).state)
     file.write_text(json.dumps(changed(json.loads(file.read_text()), path, value)))
     with pytest.raises(InputError, match=said):
-        knowledge.read(file, "thompson")
+        knowledge.read(file, make("thompson"))
 
 
 @pytest.mark.parametrize("text", ["", "[" * 100_000, "[1]", "null"])
@@ -65,4 +66,4 @@ def test_what_is_no_such_file_is_refused(text: str, tmp_path: Path) -> None:
     if text:
         file.write_text(text)
     with pytest.raises(InputError, match=r"knowledge\.json"):
-        knowledge.read(file, "thompson")
+        knowledge.read(file, make("thompson"))

@@ -148,7 +148,7 @@ def test_a_feature_is_what_its_signal_says_at_local_midnight(logs: dict[str, Any
 def test_an_arm_begins_with_what_it_is_given(run: Any, logs: dict[str, Any], tmp_path: Path) -> None:
     """What an arm has learned is written; another run begins with it, decides by it, and frozen adds nothing to it."""
     file = tmp_path / "knowledge_thompson.json"
-    knowledge.write(file, "thompson", run[0].knowledge[0][3])
+    knowledge.write(file, make("thompson"), run[0].knowledge[0][3])
     arm = Arm(id="thompson", policy="thompson", params={"frozen": True}, knows=str(file))
     plan = PLAN.model_copy(update={"arms": (*ARMS[:3], arm)}).with_overrides(days=2)
     simulation, _ = on_one_actor(plan, tmp_path)
@@ -156,4 +156,4 @@ def test_an_arm_begins_with_what_it_is_given(run: Any, logs: dict[str, Any], tmp
     first, before = (log[log["day"] == PLAN.first_day] for log in (simulation.decisions[3], logs["thompson"]))
     assert not np.array_equal(first["propensity"], before["propensity"])
     with pytest.raises(InputError, match=r"knowledge.*thompson"):
-        knowledge.read(file, "uplift")
+        knowledge.read(file, make("uplift"))
