@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import typer
 from rich.table import Table
 
@@ -95,7 +96,8 @@ def _show(simulation: harness.Simulation, verdicts: list[Verdict], seconds: floa
     if verdicts:
         console.print(_claims(verdicts))
         console.print("All verdicts are provisional: fidelity not yet measured.")
-    console.print(_arms(simulation))
+    for table in _arms(simulation):
+        console.print(table)
     learner_days = plan.learners * plan.days * plan.replications * len(plan.arms)
     console.print(
         f"{plan.id}: {plan.learners:,} learners x {plan.days} days x {len(plan.arms)} arms x {plan.replications} "
@@ -126,13 +128,24 @@ def _claims(verdicts: list[Verdict]) -> Table:
     return table
 
 
-def _arms(simulation: harness.Simulation) -> Table:
-    plan = simulation.scenario
-    table = Table("by arm, mean over replications", *(arm.id for arm in plan.arms))
-    figures = [results.key_figures(simulation, place) for place in range(len(plan.arms))]
-    for name in figures[0]:
-        if any(arm[name] for arm in figures):
-            table.add_row(name, *(_level(arm[name], name) for arm in figures))
+def _arms(simulation: harness.Simulation) -> list[Table]:
+    """Return key figures by arm, in as few tables as are readable side by side."""
+    figures = {arm.id: results.key_figures(simulation, place) for place, arm in enumerate(simulation.scenario.arms)}
+    told = [name for name in next(iter(figures.values())) if any(arm[name] for arm in figures.values())]
+    found: list[Table] = []
+    unbounded = console.options.update_width(100 * len(figures))
+    for parts in range(1, len(figures) + 1):
+        arms = np.array_split(list(figures), parts)
+        found = [_table({str(arm): figures[arm] for arm in mine}, told) for mine in arms]
+        if max(console.measure(table, options=unbounded).maximum for table in found) <= console.width:
+            break
+    return found
+
+
+def _table(figures: dict[str, dict[str, float | None]], told: list[str]) -> Table:
+    table = Table("by arm, mean over replications", *figures)
+    for name in told:
+        table.add_row(name, *(_level(arm[name], name) for arm in figures.values()))
     return table
 
 

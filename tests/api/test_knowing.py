@@ -100,8 +100,9 @@ def test_a_policy_that_takes_anothers_place_is_not_given_what_that_one_knew(tmp_
         arms = [{"id": "all", "policy": policy, "params": params, "share": 1.0}]
         changed = (campaign("learned", policy, arms=arms),)
         with open_site(tmp_path, f"2026-03-{2 + 12 * number:02}T12:00", campaigns=changed, actors=2) as site:
-            told = known(site, 0)
-            assert not told or "day" in told, policy
+            told, made = known(site, 0), make(policy, params)
+            own = same(told, made.merge({}, gathered(site))) if made.learns else "day" in told
+            assert not told or own, "at most what the journal teaches this very policy"
             for _ in range(10):
                 site.post("/events", {"events": [{"userId": each, "action": "lesson_complete"} for each in LEARNERS]})
                 site.advance(days=1)
