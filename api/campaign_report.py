@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.agenda import LOGGED
+from actors.agenda import LOGGED, name_of
 from actors.deciding import tables_of
 from actors.delivery.responses import Kind, Response
 from actors.ports import Entry
 from actors.service import Service
 from engine.experiments.assignment import HOLDOUT
+from engine.experiments.campaigns import Campaign
 from engine.experiments.sending_effect import Effect, by_assignment, by_chance
 from engine.notifications.catalogue import catalogue
 from engine.policies import NO_MESSAGE
 from engine.policies.base import NOTHING_BIT
-from engine.policies.decisions import REWARD_DAYS
+from engine.policies.decisions import REWARD_DAYS, days_of
 
 _COLUMNS = ("day", "chosen", "sent", "propensity", "possible", "exposed", *(f"active_{days}" for days in REWARD_DAYS))
 _TABLE = np.dtype(
@@ -69,9 +70,10 @@ class Arm:
         exposed: of them, those whom another arm might have treated otherwise.
         decisions: that it has made.
         sends: by type.
+        deciding_days: of the campaign's first metric; None = the campaign is not the service's any more.
         chance: by `REWARD_DAYS`, the effect of its sends as its own draws tell it, or why they cannot.
-        against: the holdout, or else the first arm, with which it is compared; None = there is no other.
-        assignment: by `REWARD_DAYS`, the effect of being in this arm and not in that one.
+        assignment: the effect of being in this arm and not in another, the holdout and the first arm, by other arm and
+            `REWARD_DAYS`.
     """
 
     campaign: str
@@ -80,29 +82,42 @@ class Arm:
     exposed: int
     decisions: int
     sends: tuple[Sends, ...]
+    deciding_days: int | None
     chance: dict[int, Effect | str]
-    against: str | None
-    assignment: dict[int, Effect | str]
+    assignment: dict[tuple[str, int], Effect | str]
 
 
 class Decided:
     """Decisions of some days whose rewards are known, without those about learners who have been erased since.
 
     Args:
-        treatments: names of campaign and arm.
+        campaigns: of the service.
+        treatments: names of campaign and arm, as the table's codes have them.
         table: of the decisions.
         ids: of their learners, by number.
     """
 
-    def __init__(self, treatments: Sequence[str], table: NDArray[Any], ids: dict[int, str | None]) -> None:
-        self._treatments, self._table, self._ids = treatments, table, ids
+    def __init__(
+        self, campaigns: Sequence[Campaign], treatments: Sequence[str], table: NDArray[Any], ids: dict[int, str | None]
+    ) -> None:
+        self._campaigns = {campaign.id: campaign for campaign in campaigns}
+        self._codes = {name: code for code, name in enumerate(treatments)}
+        self._treatments = sorted(treatments, key=self._order)
+        self._table, self._ids = table, ids
+
+    def _order(self, name: str) -> tuple[str, bool, int, str]:
+        """Return where a treatment stands: arms as in their file, then those no more in it, then the holdout."""
+        campaign, _, arm = name.partition("/")
+        arms = [each.id for each in self._campaigns[campaign].arms] if campaign in self._campaigns else []
+        return campaign, arm == HOLDOUT, arms.index(arm) if arm in arms else len(arms), arm
 
     @classmethod
-    def read(cls, service: Service, since_day: int, until_day: int) -> Decided:
+    def read(cls, service: Service, campaigns: Sequence[Campaign], since_day: int, until_day: int) -> Decided:
         """Read them from the journals.
 
         Args:
             service: whose.
+            campaigns: that it has at present; there may have been others.
             since_day: first local day.
             until_day: last one.
         """
@@ -117,7 +132,7 @@ class Decided:
                 parts.append(part)
         table = np.concatenate(parts)
         _mark_first(table, [name.partition("/")[0] for name in treatments])
-        return cls(treatments, table[table["day"] >= since_day], ids)
+        return cls(campaigns, treatments, table[table["day"] >= since_day], ids)
 
     def arms(self, responses: Iterable[Response]) -> Iterator[Arm]:
         """Yield every arm, a campaign's holdout last.
@@ -128,25 +143,24 @@ class Decided:
         heard: dict[str, set[Kind]] = defaultdict(set)
         for response in responses:
             heard[response.id.rpartition("/")[0]].add(response.kind)
-        for name in sorted(
-            self._treatments, key=lambda name: (name.partition("/")[0], name.endswith(f"/{HOLDOUT}"), name)
-        ):
+        for name in self._treatments:
             yield self._arm(name, heard)
 
     def _of(self, name: str) -> NDArray[Any]:
         table: NDArray[Any] = self._table
-        return table[table["treatment"] == self._treatments.index(name)] if name in self._treatments else table[:0]
+        mine: NDArray[Any] = table[table["treatment"] == self._codes[name]]
+        return mine
 
-    def _against(self, campaign: str, arm: str) -> str | None:
-        """Return the arm with which one is compared."""
-        arms = sorted(name.partition("/")[2] for name in self._treatments if name.startswith(f"{campaign}/"))
-        first = HOLDOUT if HOLDOUT in arms else arms[0]
-        return None if arm == first else first
+    def _others(self, campaign: str, arm: str) -> list[str]:
+        """Return the arms with which one is compared: the holdout, and the first, unless it is that itself."""
+        arms = [name.partition("/")[2] for name in self._treatments if name.startswith(f"{campaign}/")]
+        found = [HOLDOUT] if HOLDOUT in arms else []
+        return [each for each in [*found, *arms[:1]] if arm not in {each, HOLDOUT}]
 
     def _arm(self, name: str, heard: dict[str, set[Kind]]) -> Arm:
         campaign, _, arm = name.partition("/")
-        mine, against = self._of(name), self._against(campaign, arm)
-        others = mine if against is None else self._of(f"{campaign}/{against}")
+        mine, metrics = self._of(name), self._campaigns[campaign].metrics if campaign in self._campaigns else ()
+        others = [(each, self._of(name_of(campaign, each))) for each in self._others(campaign, arm)]
         return Arm(
             campaign,
             arm,
@@ -154,9 +168,9 @@ class Decided:
             len(np.unique(mine["learner"][mine["exposed"] == 1])),
             len(mine),
             tuple(self._sends(mine, heard)),
+            days_of(metrics[0]) if metrics else None,
             {days: _by_chance(mine, days) for days in REWARD_DAYS},
-            against,
-            {} if against is None else {days: _by_assignment(mine, others, days) for days in REWARD_DAYS},
+            {(each, days): _by_assignment(mine, theirs, days) for each, theirs in others for days in REWARD_DAYS},
         )
 
     def _sends(self, table: NDArray[Any], heard: dict[str, set[Kind]]) -> Iterator[Sends]:

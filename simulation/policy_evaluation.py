@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,8 @@ from engine.experiments import off_policy
 from engine.notifications.catalogue import catalogue
 from engine.policies import Context, Policy, State
 from engine.policies.base import NOTHING_BIT
-from engine.policies.decisions import MATURE_DAYS, UNKNOWN
+from engine.policies.decisions import MATURE_DAYS, UNKNOWN, Reward
 from engine.policies.features import ONE
-
-Reward = Literal["active_1", "active_3", "active_7"]
 
 
 def evaluate(log: NDArray[Any], policy: Policy, reward: Reward) -> off_policy.Evaluation | off_policy.Refusal:

@@ -33,10 +33,13 @@ class MailServer:
     Args:
         answer: to each message, after its content came; may take its time.
         to_recipient: answer to each recipient.
+        to_quit: answer to who takes its leave.
     """
 
-    def __init__(self, answer: Callable[[], str] = lambda: "250 OK", to_recipient: str = "250 OK") -> None:
-        self.answer, self.to_recipient = answer, to_recipient
+    def __init__(
+        self, answer: Callable[[], str] = lambda: "250 OK", to_recipient: str = "250 OK", to_quit: str = "221 Bye"
+    ) -> None:
+        self.answer, self.to_recipient, self.to_quit = answer, to_recipient, to_quit
         self.messages: list[EmailMessage] = []
         self.begun = threading.Semaphore(0)  # released as each message's content has come
         self._port = free_port()
@@ -55,6 +58,10 @@ class MailServer:
             envelope.rcpt_tos.append(address)
             envelope.rcpt_options.extend(options)
         return self.to_recipient
+
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802  # the library's own spelling
+        """Answer to who takes its leave."""
+        return self.to_quit
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # the library's own spelling
         """Keep a message."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import smtplib
@@ -72,8 +73,10 @@ class EmailChannel:
         """Hand one message to the server, which answers for it from then on."""
         message = self.message(outgoing)
         try:
-            with self._connect() as server:
+            with contextlib.closing(self._connect()) as server:
                 server.send_message(message)
+                with contextlib.suppress(smtplib.SMTPException, OSError, ValueError):
+                    server.quit()  # the message is the server's by now, however they part
         except smtplib.SMTPRecipientsRefused as error:
             code, _ = next(iter(error.recipients.values()))
             if code < _PERMANENT:

@@ -23,8 +23,8 @@ from engine import rules as engine_rules
 from engine.errors import InputError
 from engine.experiments.off_policy import Estimate, Refusal
 from engine.policies import knowledge
+from engine.policies.decisions import Reward
 from simulation import decision_log, policy_evaluation
-from simulation.policy_evaluation import Reward
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 _ESTIMATORS = {"ips": "inverse propensities", "snips": "the same, self-normalised", "dr": "doubly robust"}

@@ -40,6 +40,6 @@ async def campaign_report(
 def _report(engine: Context, days: int) -> CampaignReport:
     until = engine.clock() // MS_PER_DAY - 1 - MATURE_DAYS
     since = until + 1 - days
-    decided = Decided.read(engine.service, since, until)
+    decided = Decided.read(engine.service, engine.campaigns, since, until)
     arms = decided.arms(engine.delivery.responses.since(since * MS_PER_DAY - MS_PER_DAY))
     return CampaignReport(since=date_of(since), until=date_of(until), arms=[arm_told(arm) for arm in arms])

@@ -45,7 +45,10 @@ class EffectOfDays(Wire):
         "another, from the first decision at which the arms differed.",
         examples=["chance"],
     )
-    against: str | None = Field(description="The other arm: the holdout if there is one.", examples=["holdout"])
+    against: str | None = Field(
+        description="The other arm: the holdout, or the campaign's first.", examples=["holdout"]
+    )
+    decides: bool = Field(description="Whether it is about the campaign's first metric, by which it is to be judged.")
     days: int = Field(description="Local days, that of the decision included.", examples=[3])
     returned: float | None = Field(description="Share who were active on any of them.", examples=[0.41])
     expected: float | None = Field(description="The same, without.", examples=[0.36])
@@ -79,8 +82,11 @@ class CampaignReport(Wire):
 
 def arm_told(arm: Arm) -> ArmReport:
     """Return an arm in the words of the API."""
-    found = [_effect("chance", None, days, effect) for days, effect in arm.chance.items()]
-    found += [_effect("assignment", arm.against, days, effect) for days, effect in arm.assignment.items()]
+    first = arm.deciding_days
+    found = [_effect("chance", None, days, effect, days == first) for days, effect in arm.chance.items()]
+    found += [
+        _effect("assignment", other, days, effect, days == first) for (other, days), effect in arm.assignment.items()
+    ]
     return ArmReport(
         campaign=arm.campaign,
         arm=arm.arm,
@@ -111,15 +117,18 @@ def _sends(sends: Sends) -> SendsOfType:
     )
 
 
-def _effect(by: Literal["chance", "assignment"], against: str | None, days: int, effect: Effect | str) -> EffectOfDays:
+def _effect(
+    by: Literal["chance", "assignment"], against: str | None, days: int, effect: Effect | str, decides: bool
+) -> EffectOfDays:
     if isinstance(effect, str):
         empty = dict.fromkeys(("returned", "expected", "difference", "low", "high", "p_value", "learners"))
-        return EffectOfDays(by=by, against=against, days=days, **empty, unknown_because=effect)
+        return EffectOfDays(by=by, against=against, days=days, decides=decides, **empty, unknown_because=effect)
     told = effect.difference
     return EffectOfDays(
         by=by,
         against=against,
         days=days,
+        decides=decides,
         returned=round(effect.outcome, 4),
         expected=round(effect.expected, 4),
         difference=round(told.value, 4),

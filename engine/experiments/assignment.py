@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from engine import calendar
 from engine.errors import InputError, did_you_mean
 from engine.policies import Policy, make
+from engine.policies.decisions import Reward
 
 HOLDOUT = "holdout"
 """What `Experiment.arm_of` says of a learner whom no experiment treats."""
@@ -64,7 +65,7 @@ class Experiment(_Strict):
     arms: Annotated[tuple[Arm, ...], Field(min_length=1, strict=False)]  # TOML and JSON have lists
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     start: Annotated[date, Field(ge=date(1971, 1, 1), le=date(2100, 1, 1), strict=False)]  # JSON has texts
-    metrics: Annotated[tuple[Id, ...], Field(min_length=1, strict=False)]
+    metrics: Annotated[tuple[Reward, ...], Field(min_length=1, strict=False)]
 
     @property
     def first_day(self) -> int:
@@ -130,7 +131,7 @@ def _explain(source: str, error: ValidationError, shape: type[Experiment]) -> In
 def _check(where: str, experiment: Experiment) -> None:
     """Refuse what no single entry shows."""
     ids = [arm.id for arm in experiment.arms]
-    for name, listed in (("arms", [*ids, HOLDOUT]), ("metrics", list(experiment.metrics))):
+    for name, listed in (("arms", [*ids, HOLDOUT]), ("metrics", [str(each) for each in experiment.metrics])):
         for entry in listed:
             if listed.count(entry) > 1:
                 taken = f"; {HOLDOUT!r} is the holdout's" if name == "arms" else ""

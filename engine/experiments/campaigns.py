@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from engine.errors import InputError, did_you_mean
-from engine.experiments.assignment import Experiment, Id, read
+from engine.experiments.assignment import Experiment, read
+from engine.policies.decisions import Reward
 
 _SHIPPED = Path(__file__).with_suffix(".toml")
 _ALONE = "all"  # id of the arm of a campaign that compares nothing
@@ -31,7 +32,7 @@ class Campaign(Experiment):
     compares: ClassVar[bool] = False
 
     start: Annotated[date, Field(ge=date(1971, 1, 1), le=date(2100, 1, 1), strict=False)] = date(1971, 1, 1)
-    metrics: Annotated[tuple[Id, ...], Field(min_length=1, strict=False)] = ("active_7",)
+    metrics: Annotated[tuple[Reward, ...], Field(min_length=1, strict=False)] = ("active_7",)
     priority: Annotated[int, Field(ge=0, le=100)] = 0
     earliest: _Clock = "00:00"
     latest: _Clock = "23:59"

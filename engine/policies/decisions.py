@@ -6,7 +6,7 @@ simulation and live.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,16 @@ from engine.policies.base import Context, Decision
 from engine.policies.features import COUNT, features
 from engine.record import NOTIFICATION_TYPES, Records
 
-REWARD_DAYS = (1, 3, 7)
+Reward = Literal["active_1", "active_3", "active_7"]
+"""A reward by name: active days of so many, that of the decision included."""
+
+
+def days_of(reward: Reward) -> int:
+    """Return over how many days a reward looks."""
+    return int(reward.removeprefix("active_"))
+
+
+REWARD_DAYS: tuple[int, ...] = tuple(days_of(name) for name in get_args(Reward))
 """Days after a decision, its own included, whose active days are counted."""
 MATURE_DAYS = max(REWARD_DAYS)
 """Days that must have ended until all rewards of a decision are known."""

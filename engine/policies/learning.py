@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.policies.base import Context, Policy, State
+from engine.policies.decisions import Reward
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Learning(Policy):
     draws: ClassVar[bool] = True
     shares: ClassVar[bool] = True
     explore: float = 0.05
-    reward: Literal["active_1", "active_3", "active_7"] = "active_7"
+    reward: Reward = "active_7"
     price: float = 0.05
     frozen: bool = False
 

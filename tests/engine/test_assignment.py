@@ -24,7 +24,7 @@ TOML = """
 id = "reminders"
 holdout = 0.1
 start = 2026-03-02
-metrics = ["active_3", "completions"]
+metrics = ["active_3", "active_7"]
 
 [[arms]]
 id = "as_before"
@@ -63,7 +63,7 @@ def counts(of: Experiment, learners: list[str] = LEARNERS) -> Counter[str]:
 
 def test_an_experiment_is_read_from_a_file() -> None:
     read_ = experiment()
-    assert (read_.first_day, read_.metrics) == (20_514, ("active_3", "completions"))
+    assert (read_.first_day, read_.metrics) == (20_514, ("active_3", "active_7"))
     assert read_.policies() == {
         "as_before": make("none"),
         "now_and_then": make("random", {"rate": 0.3}),
@@ -179,6 +179,7 @@ def test_shares_that_round_are_taken_for_their_sum() -> None:
         ({"arms": []}, ["arms", "at least 1"]),
         ({"metrics": ["active_3", "active_3"]}, ["metrics", "'active_3' more than once"]),
         ({"metrics": []}, ["metrics", "at least 1"]),
+        ({"metrics": ["clicks"]}, ["metrics", "'active_1', 'active_3' or 'active_7'"]),
         ({"hold_out": 0.1}, ["hold_out", "Did you mean 'holdout'?"]),
         ({"holdout": 1.0}, ["holdout", "1.0"]),
         ({"holdout": True}, ["holdout", "True"]),

@@ -15,6 +15,7 @@ from actors.delivery.email import EmailChannel
 from engine.errors import InputError
 from engine.notifications.facts import Facts
 from engine.notifications.words import words
+from tests.mail import MailServer
 
 SENDER = "Learn <hello@learn.example>"
 NOW_MS = 1_795_000_000_000
@@ -75,6 +76,12 @@ def test_without_links_it_has_none() -> None:
     assert message["List-Unsubscribe"] is None and message["List-Unsubscribe-Post"] is None
     text, html = parts(outgoing(links=Links()))
     assert "http" not in text and "<img" not in html and "href" not in html
+
+
+def test_a_message_that_was_taken_is_delivered_however_the_server_takes_its_leave() -> None:
+    with MailServer(to_quit="500 who are you?") as server:
+        channel(server.url).hand_over(outgoing())
+        assert len(server.wait(1)) == 1
 
 
 @pytest.mark.parametrize(("locale", "direction", "word"), [("ar", "rtl", "فتح"), ("de-AT", "ltr", "Abbestellen")])

@@ -27,6 +27,11 @@ CAMPAIGNS = (
     campaign(
         "peers", "blast", 10, holdout=0.5,
         arms=[{"id": "on", "policy": "blast", "params": {"kinds": ["peer_comparison"]}, "share": 1}],
+        metrics=["active_3"],
+    ),
+    campaign(
+        "trial", "none", 5, holdout=0.2,
+        arms=[{"id": "old", "policy": "random", "share": 0.5}, {"id": "a_new", "policy": "random", "share": 0.5}],
     ),
 )  # fmt: skip
 
@@ -130,6 +135,23 @@ def test_chance_and_a_holdout_tell_what_would_have_come_without(told: Told) -> N
     holdout = told.arm("peers", "holdout")
     assert holdout["sends"] == [] and holdout["exposed"] > 50
     assert not [each for each in told.arm("silent", "all")["effects"] if each["unknownBecause"] is None]
+
+
+def test_arms_stand_as_in_their_file_and_are_set_against_the_holdout_and_the_first(told: Told) -> None:
+    report = told.site.get("/reports/campaigns", Role.ADMIN, days=100)
+    assert [each["arm"] for each in report["arms"] if each["campaign"] == "trial"] == ["old", "a_new", "holdout"]
+    against = {
+        name: [each["against"] for each in told.arm("trial", name)["effects"] if each["by"] == "assignment"]
+        for name in ("old", "a_new", "holdout")
+    }
+    threes = len(REWARD_DAYS)
+    assert against == {"old": ["holdout"] * threes, "a_new": ["holdout"] * threes + ["old"] * threes, "holdout": []}
+
+
+def test_the_first_metric_of_a_campaign_decides(told: Told) -> None:
+    for name, arm, days in (("peers", "on", 3), ("news", "all", 7)):
+        effects = told.arm(name, arm)["effects"]
+        assert {each["days"] for each in effects if each["decides"]} == {days}
 
 
 def test_days_bound_it(told: Told) -> None:
