@@ -17,7 +17,9 @@ from engine.policies.decisions import MATURE_DAYS, UNKNOWN, Reward
 from engine.policies.features import ONE
 
 
-def evaluate(log: NDArray[Any], policy: Policy, reward: Reward) -> off_policy.Evaluation | off_policy.Refusal:
+def evaluate(
+    log: NDArray[Any], policy: Policy, reward: Reward, begin_with: State | None = None
+) -> off_policy.Evaluation | off_policy.Refusal:
     """Return what a policy would have earned a decision, active days, or why the log cannot tell.
 
     A policy that learns is asked day by day, with what it would have known by then from the log's own earlier days.
@@ -27,6 +29,7 @@ def evaluate(log: NDArray[Any], policy: Policy, reward: Reward) -> off_policy.Ev
         log: rows of `engine.policies.decisions.DECISION`, sorted by day.
         policy: to be evaluated.
         reward: column of the log.
+        begin_with: what the policy knows before, of other decisions than these: of what taught it a log tells nothing.
 
     Raises:
         InputError: no decision of the log has a known reward.
@@ -34,7 +37,7 @@ def evaluate(log: NDArray[Any], policy: Policy, reward: Reward) -> off_policy.Ev
     known = log[reward] != UNKNOWN
     if not known.any():
         raise InputError("decision log", f"no decision with a known {reward}", f"days of which {reward} is known")
-    chances = target_chances(log, policy)[known]
+    chances = target_chances(log, policy, begin_with)[known]
     log = log[known]
     nothing = chances.shape[1] - 1
     action = np.where(log["chosen"] < 0, nothing, log["chosen"]).astype(np.int64)
@@ -56,10 +59,10 @@ def evaluate(log: NDArray[Any], policy: Policy, reward: Reward) -> off_policy.Ev
     )
 
 
-def target_chances(log: NDArray[Any], policy: Policy) -> NDArray[np.float64]:
+def target_chances(log: NDArray[Any], policy: Policy, begin_with: State | None = None) -> NDArray[np.float64]:
     """Return the chances that a policy would have given each choice in the situations of a log."""
     chances = np.zeros((len(log), len(catalogue().names) + 1))
-    state: State = {}
+    state: State = begin_with or {}
     learned_to = 0  # rows that the state knows
     days, starts = np.unique(log["day"], return_index=True)
     for day, start, end in zip(days.tolist(), starts.tolist(), [*starts.tolist()[1:], len(log)], strict=True):

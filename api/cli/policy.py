@@ -47,6 +47,9 @@ def evaluate(
     log: Annotated[Path, typer.Argument(help="Decision log (decisions.parquet)")],
     policy: Annotated[str, typer.Option(help=f"Policy to evaluate: {', '.join(policies.names())}")],
     params: Annotated[str, typer.Option(help="Its parameters as JSON, such as '{\"from_risk\": 50}'")] = "{}",
+    knows: Annotated[
+        Path | None, typer.Option(help="What it knows before, from a simulation or another service, never this log")
+    ] = None,
     arm: Annotated[str | None, typer.Option(help="Arm of the log; needed if it has several")] = None,
     reward: Annotated[Reward, typer.Option(help="Active days of the next 1, 3 or 7")] = "active_3",
     out: Annotated[Path | None, typer.Option(help="Directory for result.json")] = None,
@@ -55,8 +58,9 @@ def evaluate(
     """Estimate from a log what another policy would have earned a decision; refused where the log cannot tell."""
     target = output_directory(out)
     made = policies.make(policy, _params(params))
+    begin_with = None if knows is None else knowledge.read(knows, made)
     rows = decision_log.read(log, arm, engine_rules.load(rules))
-    found = policy_evaluation.evaluate(rows, made, reward)
+    found = policy_evaluation.evaluate(rows, made, reward, begin_with)
     logged = policy_evaluation.on_policy(rows, reward)
     if target is not None:
         result = {"policy": policy, "params": json.loads(params), "arm": arm, "reward": reward, "logged": logged}

@@ -145,6 +145,17 @@ def test_a_feature_is_what_its_signal_says_at_local_midnight(logs: dict[str, Any
         np.testing.assert_array_equal(log["features"][scored, 2], np.rint(ONE * log["risk"][scored] / 100.0))
 
 
+def test_a_policy_is_evaluated_with_what_it_learned_elsewhere(run: Any, logs: dict[str, Any]) -> None:
+    log, taught = logs["random"], run[0].knowledge[0][3]
+    frozen = make("thompson", {"frozen": True})
+    chances = [policy_evaluation.target_chances(log, frozen, known) for known in (None, taught)]
+    assert not np.array_equal(*chances)
+    own = make("thompson")
+    last = log["day"] == log["day"].max()
+    new, warm = (policy_evaluation.target_chances(log, own, known)[last] for known in (None, taught))
+    assert not np.array_equal(new, warm) and np.allclose(warm.sum(axis=1), 1.0)
+
+
 def test_an_arm_begins_with_what_it_is_given(run: Any, logs: dict[str, Any], tmp_path: Path) -> None:
     """What an arm has learned is written; another run begins with it, decides by it, and frozen adds nothing to it."""
     file = tmp_path / "knowledge_thompson.json"
