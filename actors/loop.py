@@ -20,7 +20,7 @@ from engine.policies import NO_MESSAGE, Context, Decision, Policy, decide
 from engine.policies.base import State as Knowledge
 from engine.policies.decisions import DECISION, MATURE_DAYS, described, reward
 from engine.policies.seen import seen
-from engine.record import NEVER, Records, new_records
+from engine.record import LEARNER, NEVER, Records, new_records
 from engine.risk.dropoff import standings
 from engine.rules import Rules
 from engine.signals import compute
@@ -282,7 +282,8 @@ class Loop:
 
     def restore(self, state: State) -> None:
         """Take the state back."""
-        self._room = self.records = state["records"].copy()
+        # A file forgets that rows are aligned; rules compiled for such rows would all be compiled again for others.
+        self._room = self.records = state["records"].astype(LEARNER)
         self.seen.take(state["seen"].copy())
         self._triggers = state["triggers"].copy()
         self._decided = state["decided"].copy()

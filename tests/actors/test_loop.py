@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from actors import simulated_day
 from actors.loop import Loop
 from actors.ports import Inbox
 from actors.scoring import ScoringActor
+from actors.storage.snapshots import SnapshotFiles
 from engine.notifications.catalogue import EVENING_MINUTE, catalogue
 from engine.outcomes import ACHIEVEMENT, LEVEL, MILESTONE, OUTCOME
 from engine.policies import make
@@ -252,3 +254,15 @@ def test_without_any_consent_nobody_is_decided_upon() -> None:
     loop.records["consent"] = [0, 4]
     decision = loop.decide(loop.context(MONDAY, {}))
     assert decision.kinds.tolist() == [NO_MESSAGE, TYPES.code("personalised_content")]
+
+
+def test_records_that_come_back_from_a_file_are_such_as_rules_were_compiled_for(tmp_path: Path) -> None:
+    """NumPy finds rows that are aligned and rows that are not equal; the compiler does not, and compiles all anew."""
+    first, again = (Loop(RULES, make("none"), 3, MONDAY) for _ in range(2))
+    files = SnapshotFiles(tmp_path)
+    files.save(1, first.state())
+    found = files.load(2)
+    assert found is not None
+    again.restore(found[1])
+    assert again.records.dtype == first.records.dtype
+    assert again.records.dtype.isalignedstruct and again.records["view"].dtype.isalignedstruct
