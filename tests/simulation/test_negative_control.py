@@ -56,7 +56,7 @@ def test_a_randomised_experiment_rejects_at_its_nominal_rate() -> None:
         content = {
             "id": f"trial_{seed}",
             "start": "2024-01-08",
-            "metrics": ["active_days"],
+            "metrics": ["active_7"],
             "arms": [
                 {"id": "control", "policy": "none", "params": {}, "share": 0.5},
                 {"id": "random", "policy": "random", "params": {"rate": 0.5}, "share": 0.5},
